@@ -1,0 +1,78 @@
+/*
+ * src/keys/value.h
+ *
+ * Seal and open one value: all that upper rooms know of cryptography. Errors are
+ * thrown with the SQLSTATEs of pg/errcodes.h. On the fast path nothing is
+ * locked or fetched, and only the result is allocated, in the current memory
+ * context.
+ *
+ * base_type is the Oid of the plain type; it is part of what is authenticated,
+ * so a value opens only as the type it was sealed as.
+ */
+#ifndef KR_KEYS_VALUE_H
+#define KR_KEYS_VALUE_H
+
+#include "pg/compat.h"
+
+/* typmods of encrypted columns; -1 is what literals, parameters and operands have */
+#define KR_TYPMOD_NONE (-1)
+#define KR_TYPMOD_RANDOMIZED 0
+#define KR_TYPMOD_SEARCHABLE 1
+
+typedef enum KrReader
+{
+	KR_FOR_USER,				/* plaintext goes to the current user: keyring.require_reader applies */
+	KR_FOR_SYSTEM				/* jobs, length checks, equality of two stored values: never shown */
+} KrReader;
+
+/* The canonical form of a value, for its token. */
+typedef struct KrCanonical
+{
+	const char *bytes;
+	Size len;
+} KrCanonical;
+
+/*
+ * A fresh envelope under the current primary; with a token when canonical is not
+ * NULL. KR007 without a primary, KR001.. when its key cannot be had, 54000 when too long.
+ */
+extern struct varlena *kr_keys_seal(Oid base_type, const char *plain, Size len, const KrCanonical *canonical);
+
+/*
+ * Verifies and decrypts. envelope is detoasted, with either kind of varlena
+ * header. Returns a chunk of reserve + *len bytes with the plaintext at
+ * offset reserve (VARHDRSZ makes a varlena of it in place). KR006 for damage, KR009 for an
+ * unknown key, KR004 for a destroyed one, KR008 for a user who may not read.
+ */
+extern char *kr_keys_open(Oid base_type, const struct varlena *envelope, Size reserve, Size *len, KrReader reader);
+
+/* As kr_keys_open, but NULL when the key is unknown to this database; every other failure still throws. */
+extern char *kr_keys_open_if_known(Oid base_type, const struct varlena *envelope, Size reserve, Size *len, KrReader reader);
+
+/* The token of a canonical form (12 bytes, crypto/token.h). */
+extern void kr_keys_token(uint8 *out, Oid base_type, const KrCanonical *canonical);
+
+/* The token that an envelope carries, leading into it, or NULL. KR006 when the header is damaged. Needs no key. */
+extern const uint8 *kr_keys_stored_token(const struct varlena *envelope);
+
+/*
+ * True when the envelope may be stored as it is in a column of this typmod: under
+ * the current primary, token as the typmod asks (-1 takes either). Header only.
+ */
+extern bool kr_keys_is_current(const struct varlena *envelope, int32 typmod);
+
+/*
+ * Checks an envelope that came from outside (input_format = ciphertext): header
+ * always; tag and token flag against typmod; the authentication tag if the key is
+ * known here. Locks the key it names against destruction until the transaction ends.
+ */
+extern void kr_keys_accept(Oid base_type, const struct varlena *envelope, int32 typmod);
+
+/* KR008 unless the current user may read plaintext in this database. Cached per user. */
+extern void kr_keys_require_reader(void);
+extern bool kr_keys_may_read(void);
+
+/* 42501 unless the current user has one of these capabilities ("admin", "backup", "reader"). */
+extern bool kr_keys_has_capability(const char *capability);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * src/kms/provider.h
+ *
+ * What a provider is: code that wraps, unwraps and describes through one kind of
+ * key management service. Only the KMS worker calls it. No PostgreSQL here, so
+ * nothing can jump past a secret: every call returns a KrStatus and fills a
+ * KrKmsReport with words for people.
+ */
+#ifndef KR_KMS_PROVIDER_H
+#define KR_KMS_PROVIDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/secret.h"
+
+#define KR_KMS_RESOURCEMAX 512	/* with the terminating zero */
+#define KR_KMS_WRAPMAX 4096
+#define KR_KMS_VERSIONMAX 256
+
+/* What the caller of a provider lends it. Pointers are valid during the call only. */
+typedef struct KrKmsHost
+{
+	bool (*should_abort)(void *arg);	/* asked at least every 100 ms while waiting */
+	void *arg;
+	int timeout_ms;				/* of the whole call */
+	int connect_timeout_ms;
+	const char *root_key_file;	/* absolute path; never NULL */
+	const char *root_key_command;	/* "" = use the file */
+	bool may_create_root_key;	/* no wrap by a root key exists where the request comes from */
+} KrKmsHost;
+
+/* Words about how a call ended. Strings are always terminated and hold no secret. */
+typedef struct KrKmsReport
+{
+	char message[384];			/* what could not be done, lower case, no period: "could not read root key file \"...\": ..." */
+	char hint[384];				/* what to do next, a sentence; may be empty */
+	char notice[384];			/* something the user must be told although the call went well; may be empty */
+} KrKmsReport;
+
+typedef struct KrKmsWrap
+{
+	size_t len;
+	uint8_t bytes[KR_KMS_WRAPMAX];
+	char kek_version[KR_KMS_VERSIONMAX];	/* names the KEK's version; for root keys the fingerprint in hex */
+} KrKmsWrap;
+
+typedef struct KrKmsDescription
+{
+	char current_version[KR_KMS_VERSIONMAX];
+	char protection[32];		/* protection level, e.g. "file", "command", "HSM" */
+} KrKmsDescription;
+
+typedef struct KrKmsProvider
+{
+	const char *name;
+
+	/*
+	 * Checks a resource name and writes its canonical form to out
+	 * (KR_KMS_RESOURCEMAX bytes; "" where the provider has no names). resource is
+	 * NULL when the user gave none. No I/O: also called in backends. KR_KMS_CONFIG otherwise.
+	 */
+	KrStatus (*check_resource)(char *out, const char *resource, KrKmsReport *report);
+
+	/* Wraps a secret under the KEK's current version. The caller unwraps and compares before it trusts the result. */
+	KrStatus (*wrap)(KrKmsWrap *out, const KrSecret *secret, const char *aad, size_t aad_len,
+					 const char *resource, const KrKmsHost *host, KrKmsReport *report);
+
+	/* Unwraps; on failure out is empty. */
+	KrStatus (*unwrap)(KrSecret *out, const uint8_t *wrap, size_t wrap_len, const char *aad, size_t aad_len,
+					   const char *resource, const KrKmsHost *host, KrKmsReport *report);
+
+	/* Metadata of the KEK. Failure here is a warning for the caller, not an obstacle. */
+	KrStatus (*describe)(KrKmsDescription *out, const char *resource, const KrKmsHost *host, KrKmsReport *report);
+} KrKmsProvider;
+
+/* kms/registry.c: the table of a provider, or NULL for an unknown name; and all names, comma separated, for hints. */
+extern const KrKmsProvider *kr_kms_provider(const char *name);
+extern const char *kr_kms_provider_names(void);
+
+/* Formats into one of a report's strings; cuts what does not fit. */
+extern void kr_kms_say(char *out, size_t size, const char *format,...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * src/pg/compat.h
+ *
+ * Every difference between PostgreSQL 15 and 18 that keyring meets, one macro or
+ * inline function each. No other file tests PG_VERSION_NUM.
+ */
+#ifndef KR_PG_COMPAT_H
+#define KR_PG_COMPAT_H
+
+#if PG_VERSION_NUM < 150000
+#error "keyring needs PostgreSQL 15 or newer"
+#endif
+
+#include "fmgr.h"
+
+/* 16 moved the varlena macros out of postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/*
+ * Declares an SQL-callable function: everything is compiled with hidden
+ * visibility, and on 15 PGDLLEXPORT is empty, so the Makefile defines it.
+ */
+#define KR_FUNCTION(name) \
+	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name)
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * src/pg/guc.h
+ *
+ * keyring's settings. doc/settings.md describes each.
+ */
+#ifndef KR_PG_GUC_H
+#define KR_PG_GUC_H
+
+typedef enum KrFormat
+{
+	KR_FORMAT_PLAINTEXT,
+	KR_FORMAT_CIPHERTEXT
+} KrFormat;
+
+extern char *kr_guc_root_key_file;	/* "" = keyring_root.key beside the data directory */
+extern char *kr_guc_root_key_command;
+extern int kr_guc_kms_connect_timeout;	/* ms */
+extern int kr_guc_kms_timeout;	/* ms */
+extern int kr_guc_max_cached_keys;	/* slots, fixed at start */
+extern int kr_guc_cache_ttl;	/* s */
+extern int kr_guc_cache_grace;	/* s */
+extern int kr_guc_compress_over;	/* bytes; 0 = never */
+extern bool kr_guc_require_reader;
+extern bool kr_guc_allow_drop_cascade;	/* superuser: DROP EXTENSION ... CASCADE over encrypted columns */
+
+/*
+ * The formats in force in this process: the settings, but ciphertext by default
+ * in a walsender (output) and a logical replication worker (input).
+ */
+extern KrFormat kr_pg_output_format(void);
+extern KrFormat kr_pg_input_format(void);
+
+extern void kr_pg_guc_init(void);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * src/types/basetype.h
+ *
+ * One implementation serves every encrypted type. A base type contributes its
+ * Oid, the layout of its bytes and a canonical form: one KrBaseType. What the
+ * catalogs of this database hold for it (Oids of the encrypted type, its casts,
+ * operators and support functions) is one KrEncryptedType, looked up once.
+ */
+#ifndef KR_TYPES_BASETYPE_H
+#define KR_TYPES_BASETYPE_H
+
+#include "keys/value.h"
+
+typedef struct KrBaseType
+{
+	Oid oid;					/* TEXTOID */
+	const char *name;			/* "text": the type is encrypted_text, its functions keyring_text_... */
+
+	/* Seals a value of the base type; with a token unless typmod is KR_TYPMOD_RANDOMIZED. */
+	struct varlena *(*seal) (Datum plain, int32 typmod);
+
+	/* Opens an envelope to a Datum of the base type. */
+	Datum (*open) (const struct varlena *envelope, KrReader reader);
+
+	/* Equality token of a Datum of the base type. */
+	void (*token) (uint8 *out, Datum plain);
+
+	/* Three-way comparison of two Datums of the base type under a collation. */
+	int (*compare) (Datum a, Datum b, Oid collation);
+} KrBaseType;
+
+typedef enum KrOperand
+{
+	KR_ENC_ENC = 0,
+	KR_ENC_BASE = 1,
+	KR_BASE_ENC = 2
+} KrOperand;
+
+typedef struct KrEncryptedType
+{
+	const KrBaseType *base;
+	Oid oid;					/* encrypted_text */
+	Oid array;					/* encrypted_text[] */
+	Oid base_array;				/* text[] */
+
+	Oid seal;					/* keyring_text_seal(text, int4, bool): the assignment cast, VOLATILE */
+	Oid coerce;					/* keyring_text_coerce(encrypted_text, int4, bool): the typmod cast, VOLATILE */
+	Oid open;					/* keyring_text_open(encrypted_text): the implicit cast to the base type */
+
+	/* STABLE: make an operand that carries a token; the base-typed one keeps its last result */
+	Oid operand;				/* keyring_text_operand(text) */
+	Oid operand_self;			/* keyring_text_operand(encrypted_text): passes through what has a token */
+	Oid operands;				/* keyring_text_operands(text[]) returns encrypted_text[] */
+	Oid operands_self;			/* keyring_text_operands(encrypted_text[]) */
+
+	Oid eq[3], ne[3];			/* operators, indexed by KrOperand */
+	Oid lt[3], gt[3];			/* by plaintext */
+	Oid token_lt, token_gt;		/* ~<~ ~>~ of the default operator class */
+} KrEncryptedType;
+
+/* The encrypted type with this Oid, or NULL: also where keyring is not installed. Cheap: a small cached table. */
+extern const KrEncryptedType *kr_types_lookup(Oid type);
+
+/* The encrypted type over a base type Oid, or NULL. */
+extern const KrEncryptedType *kr_types_of_base(Oid base);
+
+/* The encrypted type whose array type this is, or NULL. */
+extern const KrEncryptedType *kr_types_of_array(Oid array);
+
+/* Whether the database has encrypted types at all; one branch when it does not. */
+extern bool kr_types_present(void);
+
+/* Static table: the base type with this Oid, or NULL. */
+extern const KrBaseType *kr_types_base(Oid base);
+
+#endif
