@@ -45,10 +45,10 @@ typedef struct KrEnvelope
 	uint8_t token_generation;
 	uint32_t key_tag;
 	uint32_t counter;
-	const uint8_t *prefix;		/* KR_XAES_PREFIXBYTES */
-	const uint8_t *token;		/* KR_TOKENBYTES, or NULL */
-	size_t header_len;			/* 24 or 36 */
-	size_t plaintext_len;		/* bytes between header and tag; 0 after kr_crypto_envelope_parse_header */
+	const uint8_t *prefix; /* KR_XAES_PREFIXBYTES */
+	const uint8_t *token;  /* KR_TOKENBYTES, or NULL */
+	size_t header_len;     /* 24 or 36 */
+	size_t plaintext_len;  /* bytes between header and tag; 0 after kr_crypto_envelope_parse_header */
 } KrEnvelope;
 
 /* Size of the envelope of a plaintext of this length. */

@@ -21,8 +21,8 @@
 
 typedef enum KrReader
 {
-	KR_FOR_USER,				/* plaintext goes to the current user: keyring.require_reader applies */
-	KR_FOR_SYSTEM				/* jobs, length checks, equality of two stored values: never shown */
+	KR_FOR_USER,  /* plaintext goes to the current user: keyring.require_reader applies */
+	KR_FOR_SYSTEM /* jobs, length checks, equality of two stored values: never shown */
 } KrReader;
 
 /* The canonical form of a value, for its token. */

@@ -15,41 +15,41 @@
 
 #include "crypto/secret.h"
 
-#define KR_KMS_RESOURCEMAX 512	/* with the terminating zero */
+#define KR_KMS_RESOURCEMAX 512 /* with the terminating zero */
 #define KR_KMS_WRAPMAX 4096
 #define KR_KMS_VERSIONMAX 256
 
 /* What the caller of a provider lends it. Pointers are valid during the call only. */
 typedef struct KrKmsHost
 {
-	bool (*should_abort)(void *arg);	/* asked at least every 100 ms while waiting */
+	bool (*should_abort)(void *arg); /* asked at least every 100 ms while waiting */
 	void *arg;
-	int timeout_ms;				/* of the whole call */
+	int timeout_ms; /* of the whole call */
 	int connect_timeout_ms;
-	const char *root_key_file;	/* absolute path; never NULL */
-	const char *root_key_command;	/* "" = use the file */
-	bool may_create_root_key;	/* no wrap by a root key exists where the request comes from */
+	const char *root_key_file;    /* absolute path; never NULL */
+	const char *root_key_command; /* "" = use the file */
+	bool may_create_root_key;     /* no wrap by a root key exists where the request comes from */
 } KrKmsHost;
 
 /* Words about how a call ended. Strings are always terminated and hold no secret. */
 typedef struct KrKmsReport
 {
-	char message[384];			/* what could not be done, lower case, no period: "could not read root key file \"...\": ..." */
-	char hint[384];				/* what to do next, a sentence; may be empty */
-	char notice[384];			/* something the user must be told although the call went well; may be empty */
+	char message[384]; /* what could not be done, lower case, no period: "could not read root key file \"...\": ..." */
+	char hint[384];    /* what to do next, a sentence; may be empty */
+	char notice[384];  /* something the user must be told although the call went well; may be empty */
 } KrKmsReport;
 
 typedef struct KrKmsWrap
 {
 	size_t len;
 	uint8_t bytes[KR_KMS_WRAPMAX];
-	char kek_version[KR_KMS_VERSIONMAX];	/* names the KEK's version; for root keys the fingerprint in hex */
+	char kek_version[KR_KMS_VERSIONMAX]; /* names the KEK's version; for root keys the fingerprint in hex */
 } KrKmsWrap;
 
 typedef struct KrKmsDescription
 {
 	char current_version[KR_KMS_VERSIONMAX];
-	char protection[32];		/* protection level, e.g. "file", "command", "HSM" */
+	char protection[32]; /* protection level, e.g. "file", "command", "HSM" */
 } KrKmsDescription;
 
 typedef struct KrKmsProvider
@@ -80,6 +80,6 @@ extern const KrKmsProvider *kr_kms_provider(const char *name);
 extern const char *kr_kms_provider_names(void);
 
 /* Formats into one of a report's strings; cuts what does not fit. */
-extern void kr_kms_say(char *out, size_t size, const char *format,...) __attribute__((format(printf, 3, 4)));
+extern void kr_kms_say(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -26,4 +26,18 @@
 	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
 	PG_FUNCTION_INFO_V1(name)
 
+/* 16 wants a check hook's extra data from guc_malloc instead of malloc */
+#if PG_VERSION_NUM >= 160000
+#define kr_pg_guc_extra(size) guc_malloc(LOG, size)
+#else
+#define kr_pg_guc_extra(size) malloc(size)
+#endif
+
+/* 17 names an extension's wait events one by one */
+#if PG_VERSION_NUM >= 170000
+#define kr_pg_wait_event(name) WaitEventExtensionNew(name)
+#else
+#define kr_pg_wait_event(name) PG_WAIT_EXTENSION
+#endif
+
 #endif

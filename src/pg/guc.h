@@ -12,16 +12,16 @@ typedef enum KrFormat
 	KR_FORMAT_CIPHERTEXT
 } KrFormat;
 
-extern char *kr_guc_root_key_file;	/* "" = keyring_root.key beside the data directory */
+extern char *kr_guc_root_key_file; /* "" = keyring_root.key beside the data directory */
 extern char *kr_guc_root_key_command;
-extern int kr_guc_kms_connect_timeout;	/* ms */
-extern int kr_guc_kms_timeout;	/* ms */
-extern int kr_guc_max_cached_keys;	/* slots, fixed at start */
-extern int kr_guc_cache_ttl;	/* s */
-extern int kr_guc_cache_grace;	/* s */
-extern int kr_guc_compress_over;	/* bytes; 0 = never */
+extern int kr_guc_kms_connect_timeout; /* ms */
+extern int kr_guc_kms_timeout;         /* ms */
+extern int kr_guc_max_cached_keys;     /* slots, fixed at start */
+extern int kr_guc_cache_ttl;           /* s */
+extern int kr_guc_cache_grace;         /* s */
+extern int kr_guc_compress_over;       /* bytes; 0 = never */
 extern bool kr_guc_require_reader;
-extern bool kr_guc_allow_drop_cascade;	/* superuser: DROP EXTENSION ... CASCADE over encrypted columns */
+extern bool kr_guc_allow_drop_cascade; /* superuser: DROP EXTENSION ... CASCADE over encrypted columns */
 
 /*
  * The formats in force in this process: the settings, but ciphertext by default
@@ -29,6 +29,9 @@ extern bool kr_guc_allow_drop_cascade;	/* superuser: DROP EXTENSION ... CASCADE 
  */
 extern KrFormat kr_pg_output_format(void);
 extern KrFormat kr_pg_input_format(void);
+
+/* The root key file in force, absolute; palloc'd. */
+extern char *kr_pg_root_key_file(void);
 
 extern void kr_pg_guc_init(void);
 

@@ -13,20 +13,20 @@
 
 typedef struct KrBaseType
 {
-	Oid oid;					/* TEXTOID */
-	const char *name;			/* "text": the type is encrypted_text, its functions keyring_text_... */
+	Oid oid;          /* TEXTOID */
+	const char *name; /* "text": the type is encrypted_text, its functions keyring_text_... */
 
 	/* Seals a value of the base type; with a token unless typmod is KR_TYPMOD_RANDOMIZED. */
-	struct varlena *(*seal) (Datum plain, int32 typmod);
+	struct varlena *(*seal)(Datum plain, int32 typmod);
 
 	/* Opens an envelope to a Datum of the base type. */
-	Datum (*open) (const struct varlena *envelope, KrReader reader);
+	Datum (*open)(const struct varlena *envelope, KrReader reader);
 
 	/* Equality token of a Datum of the base type. */
-	void (*token) (uint8 *out, Datum plain);
+	void (*token)(uint8 *out, Datum plain);
 
 	/* Three-way comparison of two Datums of the base type under a collation. */
-	int (*compare) (Datum a, Datum b, Oid collation);
+	int (*compare)(Datum a, Datum b, Oid collation);
 } KrBaseType;
 
 typedef enum KrOperand
@@ -39,23 +39,23 @@ typedef enum KrOperand
 typedef struct KrEncryptedType
 {
 	const KrBaseType *base;
-	Oid oid;					/* encrypted_text */
-	Oid array;					/* encrypted_text[] */
-	Oid base_array;				/* text[] */
+	Oid oid;        /* encrypted_text */
+	Oid array;      /* encrypted_text[] */
+	Oid base_array; /* text[] */
 
-	Oid seal;					/* keyring_text_seal(text, int4, bool): the assignment cast, VOLATILE */
-	Oid coerce;					/* keyring_text_coerce(encrypted_text, int4, bool): the typmod cast, VOLATILE */
-	Oid open;					/* keyring_text_open(encrypted_text): the implicit cast to the base type */
+	Oid seal;   /* keyring_text_seal(text, int4, bool): the assignment cast, VOLATILE */
+	Oid coerce; /* keyring_text_coerce(encrypted_text, int4, bool): the typmod cast, VOLATILE */
+	Oid open;   /* keyring_text_open(encrypted_text): the implicit cast to the base type */
 
 	/* STABLE: make an operand that carries a token; the base-typed one keeps its last result */
-	Oid operand;				/* keyring_text_operand(text) */
-	Oid operand_self;			/* keyring_text_operand(encrypted_text): passes through what has a token */
-	Oid operands;				/* keyring_text_operands(text[]) returns encrypted_text[] */
-	Oid operands_self;			/* keyring_text_operands(encrypted_text[]) */
+	Oid operand;       /* keyring_text_operand(text) */
+	Oid operand_self;  /* keyring_text_operand(encrypted_text): passes through what has a token */
+	Oid operands;      /* keyring_text_operands(text[]) returns encrypted_text[] */
+	Oid operands_self; /* keyring_text_operands(encrypted_text[]) */
 
-	Oid eq[3], ne[3];			/* operators, indexed by KrOperand */
-	Oid lt[3], gt[3];			/* by plaintext */
-	Oid token_lt, token_gt;		/* ~<~ ~>~ of the default operator class */
+	Oid eq[3], ne[3];       /* operators, indexed by KrOperand */
+	Oid lt[3], gt[3];       /* by plaintext */
+	Oid token_lt, token_gt; /* ~<~ ~>~ of the default operator class */
 } KrEncryptedType;
 
 /* The encrypted type with this Oid, or NULL: also where keyring is not installed. Cheap: a small cached table. */

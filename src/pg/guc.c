@@ -1,0 +1,177 @@
+/*
+ * src/pg/guc.c
+ *
+ * keyring's settings. The two formats remember where their value came from: a
+ * walsender or a logical replication worker uses ciphertext unless somebody
+ * asked for something else.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "miscadmin.h"
+#include "pg/compat.h"
+#include "pg/guc.h"
+#include "replication/logicalworker.h"
+#include "replication/walsender.h"
+#include "utils/guc.h"
+
+char *kr_guc_root_key_file = NULL;
+char *kr_guc_root_key_command = NULL;
+int kr_guc_kms_connect_timeout = 2000;
+int kr_guc_kms_timeout = 10000;
+int kr_guc_max_cached_keys = 64;
+int kr_guc_cache_ttl = 300;
+int kr_guc_cache_grace = 3600;
+int kr_guc_compress_over = 2048;
+bool kr_guc_require_reader = false;
+bool kr_guc_allow_drop_cascade = false;
+
+static int output_format = KR_FORMAT_PLAINTEXT;
+static int input_format = KR_FORMAT_PLAINTEXT;
+static bool output_format_chosen = false;
+static bool input_format_chosen = false;
+
+static const struct config_enum_entry formats[] = {
+	{ "plaintext", KR_FORMAT_PLAINTEXT, false },
+	{ "ciphertext", KR_FORMAT_CIPHERTEXT, false },
+	{ NULL, 0, false }
+};
+
+KrFormat
+kr_pg_output_format(void)
+{
+	if (am_walsender && !output_format_chosen)
+		return KR_FORMAT_CIPHERTEXT;
+	return (KrFormat) output_format;
+}
+
+KrFormat
+kr_pg_input_format(void)
+{
+	if (!input_format_chosen && IsLogicalWorker())
+		return KR_FORMAT_CIPHERTEXT;
+	return (KrFormat) input_format;
+}
+
+char *
+kr_pg_root_key_file(void)
+{
+	char *path;
+
+	if (kr_guc_root_key_file[0] != '\0')
+		return pstrdup(kr_guc_root_key_file);
+
+	path = palloc(MAXPGPATH);
+	strlcpy(path, DataDir, MAXPGPATH);
+	get_parent_directory(path);
+	return psprintf("%s/keyring_root.key", path);
+}
+
+/* An assign hook is not told the source of a value, so the check hook hands it over. */
+static bool
+check_format(int *newval, void **extra, GucSource source)
+{
+	bool *chosen = kr_pg_guc_extra(sizeof(bool));
+
+	if (chosen == NULL)
+		return false;
+	*chosen = source > PGC_S_DYNAMIC_DEFAULT;
+	*extra = chosen;
+	return true;
+}
+
+static void
+assign_output_format(int newval, void *extra)
+{
+	output_format_chosen = *(bool *) extra;
+}
+
+static void
+assign_input_format(int newval, void *extra)
+{
+	input_format_chosen = *(bool *) extra;
+}
+
+static bool
+check_root_key_file(char **newval, void **extra, GucSource source)
+{
+	if ((*newval)[0] == '\0' || is_absolute_path(*newval))
+		return true;
+	GUC_check_errdetail("The path must be absolute.");
+	return false;
+}
+
+static void
+define_root_key(void)
+{
+	DefineCustomStringVariable("keyring.root_key_file",
+							   "File that holds the root keys, which wrap managed keys.",
+							   "Empty: keyring_root.key beside the data directory.",
+							   &kr_guc_root_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   check_root_key_file, NULL, NULL);
+	DefineCustomStringVariable("keyring.root_key_command",
+							   "Shell command that prints the root keys; used instead of the file.",
+							   NULL, &kr_guc_root_key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+}
+
+static void
+define_kms(void)
+{
+	DefineCustomIntVariable("keyring.kms_connect_timeout",
+							"Longest time to connect to a key management service.",
+							NULL, &kr_guc_kms_connect_timeout, 2000, 100, 600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("keyring.kms_timeout",
+							"Longest time that one key management call may take.",
+							"A statement that needs a key waits a little longer than this.",
+							&kr_guc_kms_timeout, 10000, 100, 600000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("keyring.max_cached_keys",
+							"Number of unwrapped data keys that shared memory holds.",
+							NULL, &kr_guc_max_cached_keys, 64, 1, 10000,
+							PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("keyring.cache_ttl",
+							"Time after which a cached key is unwrapped again, to learn of a revocation.",
+							NULL, &kr_guc_cache_ttl, 300, 1, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("keyring.cache_grace",
+							"Time for which a cached key stays in use while its key management service does not answer.",
+							NULL, &kr_guc_cache_grace, 3600, 0, 7 * 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+}
+
+static void
+define_values(void)
+{
+	DefineCustomEnumVariable("keyring.output_format",
+							 "Form in which encrypted values leave the server.",
+							 "ciphertext needs the backup or the admin capability.",
+							 &output_format, KR_FORMAT_PLAINTEXT, formats, PGC_USERSET, 0,
+							 check_format, assign_output_format, NULL);
+	DefineCustomEnumVariable("keyring.input_format",
+							 "Form in which values of encrypted types are given to the server.",
+							 NULL, &input_format, KR_FORMAT_PLAINTEXT, formats, PGC_USERSET, 0,
+							 check_format, assign_input_format, NULL);
+	DefineCustomBoolVariable("keyring.require_reader",
+							 "Only roles with the reader capability may read plaintext.",
+							 NULL, &kr_guc_require_reader, false, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("keyring.compress_over",
+							"Plaintexts longer than this are compressed before they are sealed; 0 = never.",
+							"The length of a compressed value tells how compressible it is.",
+							&kr_guc_compress_over, 2048, 0, INT_MAX / 2,
+							PGC_USERSET, GUC_UNIT_BYTE, NULL, NULL, NULL);
+	DefineCustomBoolVariable("keyring.allow_drop_cascade",
+							 "Lets the extension be dropped together with encrypted columns.",
+							 NULL, &kr_guc_allow_drop_cascade, false, PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+void
+kr_pg_guc_init(void)
+{
+	define_root_key();
+	define_kms();
+	define_values();
+	MarkGUCPrefixReserved("keyring");
+}

@@ -1,0 +1,33 @@
+/*
+ * src/pg/report.h
+ *
+ * The one place where a KrStatus becomes an error.
+ */
+#ifndef KR_PG_REPORT_H
+#define KR_PG_REPORT_H
+
+#include "crypto/status.h"
+
+/* What failed and on which key. Any string may be NULL. */
+typedef struct KrFailure
+{
+	KrStatus status;
+	int32 key_id; /* 0 = none */
+	const char *label;
+	const char *message; /* a provider's words, become the DETAIL */
+	const char *hint;    /* a provider's hint, instead of ours */
+} KrFailure;
+
+/* The SQLSTATE of a status (an internal error's for what has none). */
+extern int kr_pg_sqlstate(KrStatus status);
+
+/* Throws. doing: "open a value", "wrap the data key": completes "could not ...". */
+extern void kr_pg_throw(const KrFailure *failure, const char *doing) pg_attribute_noreturn();
+
+/* "key 3 (label)" or "key 3", palloc'd. */
+extern char *kr_pg_key_words(int32 key_id, const char *label);
+
+/* Throws unless keyring is in shared_preload_libraries. */
+extern void kr_pg_require_preload(void);
+
+#endif
