@@ -32,6 +32,7 @@
 #define KR_ENVELOPE_XAES 1
 #define KR_ENVELOPE_HAS_TOKEN 0x01
 #define KR_ENVELOPE_COMPRESSED 0x02
+#define KR_ENVELOPE_TOKEN_GENERATION 1
 #define KR_ENVELOPE_HEADERBYTES 24
 #define KR_ENVELOPE_HEADERMAX (KR_ENVELOPE_HEADERBYTES + KR_TOKENBYTES)
 #define KR_ENVELOPE_UUIDBYTES 16
@@ -65,8 +66,11 @@ extern KrStatus kr_crypto_envelope_parse_header(KrEnvelope *out, const uint8_t *
 
 /*
  * Seals in to out, which has room for kr_crypto_envelope_size(in_len, header->token != NULL).
+ * in may lie in out where the ciphertext will stand, and must not overlap it otherwise.
  * header gives flags (the token flag follows from token), token generation, key
- * tag, counter, prefix and token; ctx is keyed for that prefix.
+ * tag, counter, prefix and token; ctx is keyed for that prefix. A header that a
+ * reader must reject is refused with KR_CRYPTO_FAILED: among them is counter 0, so that
+ * a counter which wrapped cannot repeat a nonce.
  */
 extern KrStatus kr_crypto_envelope_seal(uint8_t *out, const uint8_t *in, size_t in_len,
 										const KrEnvelope *header, uint32_t base_type,
@@ -74,7 +78,7 @@ extern KrStatus kr_crypto_envelope_seal(uint8_t *out, const uint8_t *in, size_t 
 
 /*
  * Verifies and decrypts a parsed envelope to out, room for envelope->plaintext_len.
- * bytes is what was parsed. out is zeroed on failure.
+ * bytes is what was parsed. Failures as for kr_crypto_xaes_open; out is zeroed then.
  */
 extern KrStatus kr_crypto_envelope_open(uint8_t *out, const KrEnvelope *envelope, const uint8_t *bytes,
 										uint32_t base_type, const uint8_t uuid[KR_ENVELOPE_UUIDBYTES],

@@ -8,7 +8,8 @@
  *
  * A context is the sub-key of one nonce prefix, expanded. It never holds a
  * schedule of the key it was derived from. Contexts belong to the process that
- * made them: they do not survive fork().
+ * made them: they do not survive fork(). An empty or an inherited context seals and
+ * opens nothing (KR_CRYPTO_FAILED) until it is keyed again.
  */
 #ifndef KR_CRYPTO_XAES_H
 #define KR_CRYPTO_XAES_H
@@ -43,7 +44,8 @@ extern KrStatus kr_crypto_xaes_rekey(KrXaesContext *ctx, const uint8_t prefix[KR
 /*
  * Encrypts in_len bytes to out and appends the tag: out has room for in_len +
  * KR_XAES_TAGBYTES and may equal in. iv is the second half of the nonce; the
- * caller never repeats one under a prefix.
+ * caller never repeats one under a prefix. On failure out is overwritten with
+ * zeros, except for KR_TOO_LARGE, which is found before it is touched.
  */
 extern KrStatus kr_crypto_xaes_seal(uint8_t *out, const uint8_t *in, size_t in_len,
 									const uint8_t *aad, size_t aad_len,
@@ -51,8 +53,10 @@ extern KrStatus kr_crypto_xaes_seal(uint8_t *out, const uint8_t *in, size_t in_l
 
 /*
  * Verifies and decrypts in_len bytes (ciphertext and tag) to out, which has room for
- * in_len - KR_XAES_TAGBYTES. On failure out is overwritten with zeros and the
- * status is KR_ENVELOPE_DAMAGED, whatever was wrong.
+ * in_len - KR_XAES_TAGBYTES and may equal in. On failure out is overwritten with
+ * zeros; the status is KR_ENVELOPE_DAMAGED, whatever is wrong with the bytes, and
+ * KR_CRYPTO_FAILED when they could not be looked at (OpenSSL refused, or the
+ * context is empty): such a value is not lost.
  */
 extern KrStatus kr_crypto_xaes_open(uint8_t *out, const uint8_t *in, size_t in_len,
 									const uint8_t *aad, size_t aad_len,
