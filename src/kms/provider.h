@@ -31,7 +31,10 @@ typedef struct KrKmsHost
 	bool may_create_root_key;     /* no wrap by a root key exists where the request comes from */
 } KrKmsHost;
 
-/* Words about how a call ended. Strings are always terminated and hold no secret. */
+/*
+ * Words about how a call ended. The provider empties it first, so it tells of the
+ * last call only. Strings are always terminated and hold no secret.
+ */
 typedef struct KrKmsReport
 {
 	char message[384]; /* what could not be done, lower case, no period: "could not read root key file \"...\": ..." */
