@@ -23,13 +23,13 @@ SHLIB_LINK = $(INNER_LIBS) $(LINK_EXTRA)
 INNER_LIBS = -lcrypto
 
 # installcheck starts a server of its own, with keyring preloaded, unless RUNNING_SERVER=1.
-REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test $(call temp_instance,regress)
-ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION := $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation $(call temp_instance,isolation)
 temp_instance = $(if $(RUNNING_SERVER),,--temp-instance=build/$(1) --temp-config=build/regress.conf)
 REGRESS_PREP = $(if $(RUNNING_SERVER),,ordinary-user build/regress.conf)
-EXTRA_CLEAN = build results output_iso regression.diffs regression.out $(OBJS:.o=.d)
+EXTRA_CLEAN = build log results output_iso regression.diffs regression.out $(OBJS:.o=.d)
 
 PG_CONFIG ?= pg_config
 

@@ -66,9 +66,10 @@ WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wshadow -Wformat=2 -Wstr
 WARNINGS_GCC = -Wduplicated-cond -Wlogical-op
 WARNINGS_INNER = -Wconversion -Wcast-qual -Wundef
 
+export WARNINGS WARNINGS_GCC WARNINGS_INNER SOURCES INNER_SOURCES PG_CPPFLAGS
 lint:
-	@$(MAKE) --no-print-directory with_llvm=no all
-	@test/lint/run $(LINT)
+	@$(MAKE) --no-print-directory -s with_llvm=no all
+	@scripts/tap -j2 $(if $(LINT),$(LINT:%=test/lint/%),$(sort $(wildcard test/lint/*)))
 
 # --- Unit tests: every file of test/unit with a main() is a program; the other files go into each. ---
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
