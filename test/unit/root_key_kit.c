@@ -3,6 +3,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "root_key_kit.h"
+#include "unit/root_key_kit.h"
+#include "unit/tap.h"
 
 static char folder[KIT_PATHMAX];
 static pid_t owner;
@@ -157,6 +159,20 @@ kit_count_files(const char *path)
 		count++;
 	closedir(dir);
 	return count - 2;
+}
+
+void
+kit_contains(const char *text, const char *part, const char *format, ...)
+{
+	char name[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(name, sizeof(name), format, args);
+	va_end(args);
+	tap_ok(strstr(text, part) != NULL, "%s", name);
+	if (strstr(text, part) == NULL)
+		printf("# have: %s\n# want: %s\n", text, part);
 }
 
 double

@@ -43,6 +43,10 @@ extern bool kit_as_nobody(bool (*part)(const void *arg), const void *arg);
 /* Number of names in a folder. */
 extern int kit_count_files(const char *folder);
 
+/* One check: part stands in text. Both are shown when it does not. */
+extern void kit_contains(const char *text, const char *part, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 extern double kit_seconds(void);
 
 #endif

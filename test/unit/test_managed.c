@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "kms/managed.h"
-#include "root_key_kit.h"
-#include "tap.h"
+#include "unit/root_key_kit.h"
+#include "unit/tap.h"
 
 #define AAD "keyring/v1/00112233-4455-6677-8899-aabbccddeeff"
 #define AAD_LEN (sizeof(AAD) - 1)
@@ -58,7 +58,7 @@ unwrap(const uint8_t *bytes, size_t len, const char *aad, const KrKmsHost *host)
 	status = managed->unwrap(&opened, copy, len, aad, strlen(aad), "", host, &report);
 	free(copy);
 	if (status != KR_OK && memcmp(&opened, &nothing, sizeof(opened)) != 0)
-		ok(false, "a failed unwrap leaves nothing behind");
+		tap_ok(false, "a failed unwrap leaves nothing behind");
 	return status;
 }
 
@@ -68,17 +68,17 @@ test_registry(void)
 	char out[KR_KMS_RESOURCEMAX];
 
 	managed = kr_kms_provider("managed");
-	ok(managed != NULL && strcmp(managed->name, "managed") == 0, "managed is known");
-	ok(kr_kms_provider("Managed") == NULL && kr_kms_provider("") == NULL && kr_kms_provider(NULL) == NULL &&
-		   kr_kms_provider("nothing") == NULL,
-	   "others are not");
-	ok(strcmp(kr_kms_provider_names(), "managed") == 0 && strcmp(kr_kms_provider_names(), "managed") == 0, "names for hints");
+	tap_ok(managed != NULL && strcmp(managed->name, "managed") == 0, "managed is known");
+	tap_ok(kr_kms_provider("Managed") == NULL && kr_kms_provider("") == NULL && kr_kms_provider(NULL) == NULL &&
+			   kr_kms_provider("nothing") == NULL,
+		   "others are not");
+	tap_ok(strcmp(kr_kms_provider_names(), "managed") == 0 && strcmp(kr_kms_provider_names(), "managed") == 0, "names for hints");
 
 	strcpy(out, "x");
-	ok(managed->check_resource(out, NULL, &report) == KR_OK && out[0] == '\0', "no resource");
-	ok(managed->check_resource(out, "", &report) == KR_OK && out[0] == '\0', "an empty one");
-	ok(managed->check_resource(out, "projects/p", &report) == KR_KMS_CONFIG && out[0] == '\0', "a resource is refused");
-	contains(report.hint, "Leave the resource out", "with a hint");
+	tap_ok(managed->check_resource(out, NULL, &report) == KR_OK && out[0] == '\0', "no resource");
+	tap_ok(managed->check_resource(out, "", &report) == KR_OK && out[0] == '\0', "an empty one");
+	tap_ok(managed->check_resource(out, "projects/p", &report) == KR_KMS_CONFIG && out[0] == '\0', "a resource is refused");
+	kit_contains(report.hint, "Leave the resource out", "with a hint");
 }
 
 static void
@@ -91,20 +91,20 @@ test_round_trip(void)
 
 	for (size_t len = 1; len <= KR_SECRET_MAX; len += 19)
 	{
-		ok(kr_crypto_secret_random(&secret, len) == KR_OK &&
-			   managed->wrap(&first, &secret, AAD, AAD_LEN, "", &host, &report) == KR_OK &&
-			   first.len == len + KR_MANAGED_OVERHEADBYTES && unwrap(first.bytes, first.len, AAD, &host) == KR_OK &&
-			   kr_crypto_secret_equal(&opened, &secret),
-		   "a secret of %zu bytes comes back", len);
+		tap_ok(kr_crypto_secret_random(&secret, len) == KR_OK &&
+				   managed->wrap(&first, &secret, AAD, AAD_LEN, "", &host, &report) == KR_OK &&
+				   first.len == len + KR_MANAGED_OVERHEADBYTES && unwrap(first.bytes, first.len, AAD, &host) == KR_OK &&
+				   kr_crypto_secret_equal(&opened, &secret),
+			   "a secret of %zu bytes comes back", len);
 	}
-	ok(strcmp(first.kek_version, KIT_FINGERPRINT_2) == 0, "wrapped under the newest root key");
-	ok(managed->wrap(&second, &secret, AAD, AAD_LEN, "", &host, &report) == KR_OK &&
-		   memcmp(first.bytes + 9, second.bytes + 9, KR_XAES_NONCEBYTES) != 0 && report.notice[0] == '\0',
-	   "another nonce each time");
-	ok(unwrap(first.bytes, first.len, "keyring/v1/00112233-4455-6677-8899-aabbccddeefe", &host) == KR_KMS_BAD_CIPHERTEXT,
-	   "another key's additional data: refused");
-	ok(unwrap(first.bytes, first.len, "", &host) == KR_KMS_BAD_CIPHERTEXT, "no additional data: refused");
-	contains(report.message, "wrapped key is damaged", "and it is said so");
+	tap_ok(strcmp(first.kek_version, KIT_FINGERPRINT_2) == 0, "wrapped under the newest root key");
+	tap_ok(managed->wrap(&second, &secret, AAD, AAD_LEN, "", &host, &report) == KR_OK &&
+			   memcmp(first.bytes + 9, second.bytes + 9, KR_XAES_NONCEBYTES) != 0 && report.notice[0] == '\0',
+		   "another nonce each time");
+	tap_ok(unwrap(first.bytes, first.len, "keyring/v1/00112233-4455-6677-8899-aabbccddeefe", &host) == KR_KMS_BAD_CIPHERTEXT,
+		   "another key's additional data: refused");
+	tap_ok(unwrap(first.bytes, first.len, "", &host) == KR_KMS_BAD_CIPHERTEXT, "no additional data: refused");
+	kit_contains(report.message, "wrapped key is damaged", "and it is said so");
 }
 
 static void
@@ -113,12 +113,12 @@ test_vector(void)
 	KrKmsHost host = kit_host(kit_file("root.key", KIT_KEY_1 "\n", 0600));
 	bool same = true;
 
-	ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_OK && opened.len == 65, "the vector opens");
+	tap_ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_OK && opened.len == 65, "the vector opens");
 	for (size_t i = 1; i < 65; i++)
 		same = same && opened.bytes[i] == 0x80 + i - 1;
-	ok(same && opened.bytes[0] == 1, "to what was wrapped");
+	tap_ok(same && opened.bytes[0] == 1, "to what was wrapped");
 	host.root_key_file = kit_file("root.key", KIT_KEY_1 "\n" KIT_KEY_2 "\n", 0600);
-	ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_OK, "its root key is the older one");
+	tap_ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_OK, "its root key is the older one");
 }
 
 static void
@@ -143,28 +143,28 @@ test_damage(void)
 			wrap[i] ^= (uint8_t) (1 << bit);
 		}
 	}
-	ok(wrong == 0, "each bit of a wrap matters");
+	tap_ok(wrong == 0, "each bit of a wrap matters");
 
 	wrong = 0;
 	for (size_t len = 0; len < VECTOR_LEN; len++)
 		wrong += unwrap(wrap, len, AAD, &host) != KR_KMS_BAD_CIPHERTEXT;
-	ok(wrong == 0, "each truncated length is refused");
+	tap_ok(wrong == 0, "each truncated length is refused");
 
 	memcpy(longer, wrap, VECTOR_LEN);
 	wrong = 0;
 	for (size_t len = VECTOR_LEN + 1; len <= sizeof(longer); len++)
 		wrong += unwrap(longer, len, AAD, &host) != KR_KMS_BAD_CIPHERTEXT;
-	ok(wrong == 0, "each extended length is refused");
+	tap_ok(wrong == 0, "each extended length is refused");
 
 	/* the older of two: another fingerprint leads to another key, under which nothing verifies */
 	host.root_key_file = kit_file("root.key", KIT_KEY_1 "\n" KIT_KEY_2 "\n", 0600);
 	memcpy(longer, wrap, VECTOR_LEN);
 	memcpy(longer + 1, "\xa2\x16\x2d\x60\x00\x26\x2b\xda", 8);
-	ok(unwrap(longer, VECTOR_LEN, AAD, &host) == KR_KMS_BAD_CIPHERTEXT, "the fingerprint of another root key there");
+	tap_ok(unwrap(longer, VECTOR_LEN, AAD, &host) == KR_KMS_BAD_CIPHERTEXT, "the fingerprint of another root key there");
 
 	longer[0] = 2;
-	ok(unwrap(longer, VECTOR_LEN, AAD, &host) == KR_KMS_CONFIG, "a version of the future is not damage");
-	contains(report.message, "format version 2", "and is named");
+	tap_ok(unwrap(longer, VECTOR_LEN, AAD, &host) == KR_KMS_CONFIG, "a version of the future is not damage");
+	kit_contains(report.message, "format version 2", "and is named");
 }
 
 static void
@@ -172,26 +172,26 @@ test_wanted(void)
 {
 	KrKmsHost host = kit_host(kit_file("root.key", KIT_KEY_2 "\n", 0600));
 
-	ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_KMS_NOT_FOUND, "the wanted root key is not in the file");
-	contains(report.message, KIT_FINGERPRINT_1, "its fingerprint is named");
-	contains(report.message, host.root_key_file, "the file too");
-	ok(report.hint[0] != '\0', "with a hint");
+	tap_ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_KMS_NOT_FOUND, "the wanted root key is not in the file");
+	kit_contains(report.message, KIT_FINGERPRINT_1, "its fingerprint is named");
+	kit_contains(report.message, host.root_key_file, "the file too");
+	tap_ok(report.hint[0] != '\0', "with a hint");
 
 	host.root_key_command = "echo " KIT_KEY_2;
-	ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_KMS_NOT_FOUND, "nor in the output of the command");
-	contains(report.message, KIT_FINGERPRINT_1, "its fingerprint is named");
-	contains(report.message, "keyring.root_key_command", "the command too");
+	tap_ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_KMS_NOT_FOUND, "nor in the output of the command");
+	kit_contains(report.message, KIT_FINGERPRINT_1, "its fingerprint is named");
+	kit_contains(report.message, "keyring.root_key_command", "the command too");
 
 	host = kit_host(NULL);
 	host.may_create_root_key = true;
-	ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_KMS_NOT_FOUND && access(host.root_key_file, F_OK) != 0,
-	   "no file: an unwrap never makes one");
-	contains(report.message, KIT_FINGERPRINT_1, "the wanted fingerprint is named");
-	contains(report.hint, "Restore the file", "with a hint");
+	tap_ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_KMS_NOT_FOUND && access(host.root_key_file, F_OK) != 0,
+		   "no file: an unwrap never makes one");
+	kit_contains(report.message, KIT_FINGERPRINT_1, "the wanted fingerprint is named");
+	kit_contains(report.hint, "Restore the file", "with a hint");
 
 	host.root_key_file = kit_file("open", KIT_KEY_1 "\n", 0644);
-	ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_KMS_CONFIG, "an unusable file");
-	contains(report.hint, "chmod 600", "with its own hint");
+	tap_ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_KMS_CONFIG, "an unusable file");
+	kit_contains(report.hint, "chmod 600", "with its own hint");
 }
 
 static void
@@ -202,21 +202,21 @@ test_first_wrap(void)
 	KrSecret secret;
 	KrKmsWrap made;
 
-	ok(kr_crypto_secret_random(&secret, 65) == KR_OK, "a secret");
-	ok(managed->wrap(&made, &secret, AAD, AAD_LEN, "", &host, &report) == KR_KMS_NOT_FOUND && made.len == 0, "no root key, none made");
+	tap_ok(kr_crypto_secret_random(&secret, 65) == KR_OK, "a secret");
+	tap_ok(managed->wrap(&made, &secret, AAD, AAD_LEN, "", &host, &report) == KR_KMS_NOT_FOUND && made.len == 0, "no root key, none made");
 	host.may_create_root_key = true;
-	ok(managed->describe(&description, "", &host, &report) == KR_KMS_NOT_FOUND && description.current_version[0] == '\0' &&
-		   access(host.root_key_file, F_OK) != 0,
-	   "describe makes none");
-	ok(managed->wrap(&made, &secret, AAD, AAD_LEN, "", &host, &report) == KR_OK && unwrap(made.bytes, made.len, AAD, &host) == KR_OK &&
-		   kr_crypto_secret_equal(&opened, &secret),
-	   "made at the first wrap");
-	ok(managed->describe(&description, "", &host, &report) == KR_OK && strcmp(description.current_version, made.kek_version) == 0 &&
-		   strcmp(description.protection, "file") == 0,
-	   "described");
+	tap_ok(managed->describe(&description, "", &host, &report) == KR_KMS_NOT_FOUND && description.current_version[0] == '\0' &&
+			   access(host.root_key_file, F_OK) != 0,
+		   "describe makes none");
+	tap_ok(managed->wrap(&made, &secret, AAD, AAD_LEN, "", &host, &report) == KR_OK && unwrap(made.bytes, made.len, AAD, &host) == KR_OK &&
+			   kr_crypto_secret_equal(&opened, &secret),
+		   "made at the first wrap");
+	tap_ok(managed->describe(&description, "", &host, &report) == KR_OK && strcmp(description.current_version, made.kek_version) == 0 &&
+			   strcmp(description.protection, "file") == 0,
+		   "described");
 	unlink(host.root_key_file);
-	ok(managed->wrap(&made, &secret, AAD, AAD_LEN, "", &host, &report) == KR_OK && report.notice[0] != '\0', "the user is told");
-	ok(managed->wrap(&made, &secret, AAD, AAD_LEN, "", &host, &report) == KR_OK && report.notice[0] == '\0', "once");
+	tap_ok(managed->wrap(&made, &secret, AAD, AAD_LEN, "", &host, &report) == KR_OK && report.notice[0] != '\0', "the user is told");
+	tap_ok(managed->wrap(&made, &secret, AAD, AAD_LEN, "", &host, &report) == KR_OK && report.notice[0] == '\0', "once");
 }
 
 static void
@@ -227,20 +227,20 @@ test_status(void)
 	KrRootKeyStatus status;
 
 	memset(&report, 0, sizeof(report));
-	ok(kr_kms_root_key_status(&status, &host, &report) == KR_OK && strcmp(status.fingerprint, KIT_FINGERPRINT_2) == 0 &&
-		   status.count == 2 && !status.from_command && status.device != 0 && strcmp(status.path, host.root_key_file) == 0,
-	   "status of a file");
+	tap_ok(kr_kms_root_key_status(&status, &host, &report) == KR_OK && strcmp(status.fingerprint, KIT_FINGERPRINT_2) == 0 &&
+			   status.count == 2 && !status.from_command && status.device != 0 && strcmp(status.path, host.root_key_file) == 0,
+		   "status of a file");
 	host.root_key_command = "echo " KIT_KEY_1;
-	ok(kr_kms_root_key_status(&status, &host, &report) == KR_OK && strcmp(status.fingerprint, KIT_FINGERPRINT_1) == 0 &&
-		   status.count == 1 && status.from_command && status.device == 0 && status.path[0] == '\0',
-	   "status of a command");
-	ok(managed->describe(&description, "", &host, &report) == KR_OK && strcmp(description.protection, "command") == 0 &&
-		   strcmp(description.current_version, KIT_FINGERPRINT_1) == 0,
-	   "a command described");
+	tap_ok(kr_kms_root_key_status(&status, &host, &report) == KR_OK && strcmp(status.fingerprint, KIT_FINGERPRINT_1) == 0 &&
+			   status.count == 1 && status.from_command && status.device == 0 && status.path[0] == '\0',
+		   "status of a command");
+	tap_ok(managed->describe(&description, "", &host, &report) == KR_OK && strcmp(description.protection, "command") == 0 &&
+			   strcmp(description.current_version, KIT_FINGERPRINT_1) == 0,
+		   "a command described");
 	host = kit_host(NULL);
 	host.may_create_root_key = true;
-	ok(kr_kms_root_key_status(&status, &host, &report) == KR_KMS_NOT_FOUND && status.count == 0 && access(host.root_key_file, F_OK) != 0,
-	   "status makes no file");
+	tap_ok(kr_kms_root_key_status(&status, &host, &report) == KR_KMS_NOT_FOUND && status.count == 0 && access(host.root_key_file, F_OK) != 0,
+		   "status makes no file");
 }
 
 static void
@@ -249,21 +249,21 @@ test_say(void)
 	char out[8];
 
 	kr_kms_say(out, sizeof(out), "%s", "1234567");
-	ok(strcmp(out, "1234567") == 0, "said in full");
+	tap_ok(strcmp(out, "1234567") == 0, "said in full");
 	kr_kms_say(out, sizeof(out), "%s", "12345678");
-	ok(strcmp(out, "1234567") == 0, "cut");
+	tap_ok(strcmp(out, "1234567") == 0, "cut");
 	kr_kms_say(out, sizeof(out), "%s", "123456\xc3\xa9");
-	ok(strcmp(out, "123456") == 0, "not inside a character of two bytes");
+	tap_ok(strcmp(out, "123456") == 0, "not inside a character of two bytes");
 	kr_kms_say(out, sizeof(out), "%s", "12345\xe2\x82\xac");
-	ok(strcmp(out, "12345") == 0, "nor of three");
+	tap_ok(strcmp(out, "12345") == 0, "nor of three");
 	kr_kms_say(out, sizeof(out), "%s", "1234\xf0\x9f\x94\x91");
-	ok(strcmp(out, "1234") == 0, "nor of four");
+	tap_ok(strcmp(out, "1234") == 0, "nor of four");
 	kr_kms_say(out, sizeof(out), "%s", "12345\xc3\xa9x");
-	ok(strcmp(out, "12345\xc3\xa9") == 0, "a whole one stays");
+	tap_ok(strcmp(out, "12345\xc3\xa9") == 0, "a whole one stays");
 	kr_kms_say(out, 1, "%s", "x");
-	ok(out[0] == '\0', "room for nothing");
+	tap_ok(out[0] == '\0', "room for nothing");
 	kr_kms_say(out, 0, "%s", "x");
-	ok(out[0] == '\0', "no room");
+	tap_ok(out[0] == '\0', "no room");
 }
 
 int
@@ -278,5 +278,5 @@ main(void)
 	test_first_wrap();
 	test_status();
 	test_say();
-	return done_testing();
+	return tap_done();
 }

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "root_key_kit.h"
-#include "tap.h"
+#include "unit/root_key_kit.h"
+#include "unit/tap.h"
 
 static KrRootKeys keys;
 static KrKmsReport report;
@@ -47,16 +47,16 @@ accepted(const char *text, int count, const char *newest, const char *name)
 
 	if (status == KR_OK)
 		kr_kms_root_key_hex(hex, kr_kms_root_keys_newest(&keys)->fingerprint);
-	ok(status == KR_OK && keys.count == count && strcmp(hex, newest) == 0, "accepted: %s", name);
+	tap_ok(status == KR_OK && keys.count == count && strcmp(hex, newest) == 0, "accepted: %s", name);
 }
 
 static void
 refused(const char *text, const char *message, const char *name)
 {
-	ok(parse(text, strlen(text)) == KR_KMS_CONFIG && is_wiped(&keys), "refused, and nothing kept: %s", name);
-	contains(report.message, message, "message: %s", name);
-	ok(report.hint[0] != '\0', "a hint: %s", name);
-	ok(strstr(report.message, "1a1b") == NULL && strstr(report.hint, "1a1b") == NULL, "no content shown: %s", name);
+	tap_ok(parse(text, strlen(text)) == KR_KMS_CONFIG && is_wiped(&keys), "refused, and nothing kept: %s", name);
+	kit_contains(report.message, message, "message: %s", name);
+	tap_ok(report.hint[0] != '\0', "a hint: %s", name);
+	tap_ok(strstr(report.message, "1a1b") == NULL && strstr(report.hint, "1a1b") == NULL, "no content shown: %s", name);
 }
 
 static void
@@ -93,7 +93,7 @@ test_refused(void)
 	refused(KIT_KEY_1 "\n1a1b\n", "line 2 is too short", "a good line, then a bad one");
 
 	nul[10] = '\0';
-	ok(parse(nul, sizeof(nul) - 1) == KR_KMS_CONFIG && is_wiped(&keys), "refused: a zero byte in a key");
+	tap_ok(parse(nul, sizeof(nul) - 1) == KR_KMS_CONFIG && is_wiped(&keys), "refused: a zero byte in a key");
 }
 
 static void
@@ -105,18 +105,18 @@ test_limits(void)
 
 	for (int i = 0; i < KR_ROOT_KEYS_MAX; i++)
 		used += (size_t) sprintf(text + used, "%s\n", i == 0 ? KIT_KEY_2 : KIT_KEY_1);
-	ok(parse(text, used) == KR_OK && keys.count == KR_ROOT_KEYS_MAX, "64 keys");
+	tap_ok(parse(text, used) == KR_OK && keys.count == KR_ROOT_KEYS_MAX, "64 keys");
 	used += (size_t) sprintf(text + used, "%s\n", KIT_KEY_1);
-	ok(parse(text, used) == KR_KMS_CONFIG && is_wiped(&keys), "65 keys are refused");
-	contains(report.message, "line 65 is one root key more", "and the line is named");
+	tap_ok(parse(text, used) == KR_KMS_CONFIG && is_wiped(&keys), "65 keys are refused");
+	kit_contains(report.message, "line 65 is one root key more", "and the line is named");
 
 	memset(text, '\n', KR_ROOT_KEY_TEXTMAX + 1);
 	memcpy(text, KIT_KEY_1, 64);
-	ok(parse(text, KR_ROOT_KEY_TEXTMAX) == KR_OK, "16384 bytes");
+	tap_ok(parse(text, KR_ROOT_KEY_TEXTMAX) == KR_OK, "16384 bytes");
 	kr_kms_root_key_hex(hex, keys.keys[0].fingerprint);
-	ok(strcmp(hex, KIT_FINGERPRINT_1) == 0, "and the key is found in them");
-	ok(parse(text, KR_ROOT_KEY_TEXTMAX + 1) == KR_KMS_CONFIG, "16385 bytes are refused");
-	contains(report.message, "larger than 16 kB", "and the size is named");
+	tap_ok(strcmp(hex, KIT_FINGERPRINT_1) == 0, "and the key is found in them");
+	tap_ok(parse(text, KR_ROOT_KEY_TEXTMAX + 1) == KR_KMS_CONFIG, "16385 bytes are refused");
+	kit_contains(report.message, "larger than 16 kB", "and the size is named");
 	free(text);
 }
 
@@ -127,15 +127,15 @@ test_find(void)
 	const KrRootKey *first;
 	const KrRootKey *second;
 
-	ok(parse(KIT_KEY_1 "\n" KIT_KEY_2 "\n", 130) == KR_OK, "two keys");
+	tap_ok(parse(KIT_KEY_1 "\n" KIT_KEY_2 "\n", 130) == KR_OK, "two keys");
 	first = kr_kms_root_keys_find(&keys, keys.keys[0].fingerprint);
 	second = kr_kms_root_keys_find(&keys, keys.keys[1].fingerprint);
-	ok(first == &keys.keys[0] && first->key.len == 32 && first->key.bytes[31] == 0x1F, "the older one is found");
-	ok(second == kr_kms_root_keys_newest(&keys) && second->key.bytes[0] == 0xFF, "the newest one is found");
-	ok(kr_kms_root_keys_find(&keys, unknown) == NULL, "an unknown one is not");
+	tap_ok(first == &keys.keys[0] && first->key.len == 32 && first->key.bytes[31] == 0x1F, "the older one is found");
+	tap_ok(second == kr_kms_root_keys_newest(&keys) && second->key.bytes[0] == 0xFF, "the newest one is found");
+	tap_ok(kr_kms_root_keys_find(&keys, unknown) == NULL, "an unknown one is not");
 	kr_kms_root_keys_wipe(&keys);
-	ok(is_wiped(&keys), "wiped");
-	ok(kr_kms_root_keys_find(&keys, unknown) == NULL, "nothing is found after that");
+	tap_ok(is_wiped(&keys), "wiped");
+	tap_ok(kr_kms_root_keys_find(&keys, unknown) == NULL, "nothing is found after that");
 }
 
 int
@@ -145,5 +145,5 @@ main(void)
 	test_refused();
 	test_limits();
 	test_find();
-	return done_testing();
+	return tap_done();
 }

@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "root_key_kit.h"
-#include "tap.h"
+#include "unit/root_key_kit.h"
+#include "unit/tap.h"
 
 static KrRootKeys keys;
 static KrKmsReport report;
@@ -87,95 +87,95 @@ count_descriptors(void)
 static void
 test_good(void)
 {
-	ok(run("echo " KIT_KEY_1) == KR_OK && keys.count == 1 && keys.from_command && keys.device == 0, "one key");
-	ok(run("printf '%s\\r\\n' " KIT_KEY_2 " " KIT_KEY_1) == KR_OK && keys.count == 2, "two keys");
-	ok(run("printf " KIT_KEY_1) == KR_OK, "no newline");
-	ok(run("cat >/dev/null; echo " KIT_KEY_1) == KR_OK && took < 2, "standard input is empty");
-	ok(run("echo '# from the vault'; echo noise >&2; echo " KIT_KEY_1) == KR_OK && report.message[0] == '\0',
-	   "a comment, and chatter on standard error");
-	ok(run("i=0; while [ $i -lt 2000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done >&2; echo " KIT_KEY_1) == KR_OK,
-	   "80 kB on standard error do not block it");
-	ok(run("exec >&1; sleep 0.3; echo " KIT_KEY_1) == KR_OK && took >= 0.3, "a slow one is waited for");
-	ok(run("echo " KIT_KEY_1 "; exec >&- 2>&-; sleep 0.3") == KR_OK && took >= 0.3, "one that closes its output early, too");
-	ok(has_no_children(), "no child is left");
+	tap_ok(run("echo " KIT_KEY_1) == KR_OK && keys.count == 1 && keys.from_command && keys.device == 0, "one key");
+	tap_ok(run("printf '%s\\r\\n' " KIT_KEY_2 " " KIT_KEY_1) == KR_OK && keys.count == 2, "two keys");
+	tap_ok(run("printf " KIT_KEY_1) == KR_OK, "no newline");
+	tap_ok(run("cat >/dev/null; echo " KIT_KEY_1) == KR_OK && took < 2, "standard input is empty");
+	tap_ok(run("echo '# from the vault'; echo noise >&2; echo " KIT_KEY_1) == KR_OK && report.message[0] == '\0',
+		   "a comment, and chatter on standard error");
+	tap_ok(run("i=0; while [ $i -lt 2000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done >&2; echo " KIT_KEY_1) == KR_OK,
+		   "80 kB on standard error do not block it");
+	tap_ok(run("exec >&1; sleep 0.3; echo " KIT_KEY_1) == KR_OK && took >= 0.3, "a slow one is waited for");
+	tap_ok(run("echo " KIT_KEY_1 "; exec >&- 2>&-; sleep 0.3") == KR_OK && took >= 0.3, "one that closes its output early, too");
+	tap_ok(has_no_children(), "no child is left");
 }
 
 static void
 test_failing(void)
 {
-	ok(run("exit 3") == KR_KMS_UNAVAILABLE && keys.count == 0, "exit status 3");
-	contains(report.message, "failed with exit status 3", "is named");
-	ok(run("echo " KIT_KEY_1 "; exit 1") == KR_KMS_UNAVAILABLE && keys.count == 0, "a key, but exit status 1");
-	ok(run("/no/such/program") == KR_KMS_UNAVAILABLE, "no such program");
-	contains(report.message, "exit status 127", "its status is named");
-	contains(report.message, "/no/such/program", "and what the shell says");
-	ok(run("kill -9 $$") == KR_KMS_UNAVAILABLE, "killed");
-	contains(report.message, "was ended by signal 9", "the signal is named");
-	ok(run("echo 'permission denied' >&2; echo second line >&2; exit 1") == KR_KMS_UNAVAILABLE, "complains");
-	contains(report.message, ": permission denied", "the first line is told");
-	ok(strstr(report.message, "second") == NULL, "the second is not");
-	contains(report.hint, "by hand", "the hint says how to look into it");
-	ok(run("echo " KIT_KEY_1 " >&2; exit 1") == KR_KMS_UNAVAILABLE, "prints the key as its complaint");
-	ok(strstr(report.message, "0001020304") == NULL, "the key is not repeated");
-	contains(report.message, ": ...", "but taken out");
-	ok(run("echo got " KIT_KEY_1 "00 >&2; exit 1") == KR_KMS_UNAVAILABLE && strstr(report.message, "1f00") == NULL, "nor inside a line");
-	ok(run("printf 'caf\\303\\251 \\033[31m\\n' >&2; exit 1") == KR_KMS_UNAVAILABLE, "not ASCII");
-	contains(report.message, "caf?? ?[31m", "control characters and bytes of unknown encoding are replaced");
-	ok(run("i=0; while [ $i -lt 100 ]; do printf 'complaint '; i=$((i+1)); done >&2; exit 1") == KR_KMS_UNAVAILABLE &&
-		   strlen(report.message) < sizeof(report.message),
-	   "a long complaint is cut");
+	tap_ok(run("exit 3") == KR_KMS_UNAVAILABLE && keys.count == 0, "exit status 3");
+	kit_contains(report.message, "failed with exit status 3", "is named");
+	tap_ok(run("echo " KIT_KEY_1 "; exit 1") == KR_KMS_UNAVAILABLE && keys.count == 0, "a key, but exit status 1");
+	tap_ok(run("/no/such/program") == KR_KMS_UNAVAILABLE, "no such program");
+	kit_contains(report.message, "exit status 127", "its status is named");
+	kit_contains(report.message, "/no/such/program", "and what the shell says");
+	tap_ok(run("kill -9 $$") == KR_KMS_UNAVAILABLE, "killed");
+	kit_contains(report.message, "was ended by signal 9", "the signal is named");
+	tap_ok(run("echo 'permission denied' >&2; echo second line >&2; exit 1") == KR_KMS_UNAVAILABLE, "complains");
+	kit_contains(report.message, ": permission denied", "the first line is told");
+	tap_ok(strstr(report.message, "second") == NULL, "the second is not");
+	kit_contains(report.hint, "by hand", "the hint says how to look into it");
+	tap_ok(run("echo " KIT_KEY_1 " >&2; exit 1") == KR_KMS_UNAVAILABLE, "prints the key as its complaint");
+	tap_ok(strstr(report.message, "0001020304") == NULL, "the key is not repeated");
+	kit_contains(report.message, ": ...", "but taken out");
+	tap_ok(run("echo got " KIT_KEY_1 "00 >&2; exit 1") == KR_KMS_UNAVAILABLE && strstr(report.message, "1f00") == NULL, "nor inside a line");
+	tap_ok(run("printf 'caf\\303\\251 \\033[31m\\n' >&2; exit 1") == KR_KMS_UNAVAILABLE, "not ASCII");
+	kit_contains(report.message, "caf?? ?[31m", "control characters and bytes of unknown encoding are replaced");
+	tap_ok(run("i=0; while [ $i -lt 100 ]; do printf 'complaint '; i=$((i+1)); done >&2; exit 1") == KR_KMS_UNAVAILABLE &&
+			   strlen(report.message) < sizeof(report.message),
+		   "a long complaint is cut");
 }
 
 static void
 test_malformed(void)
 {
-	ok(run("true") == KR_KMS_CONFIG, "prints nothing");
-	contains(report.message, "output of keyring.root_key_command holds no root key", "it is said so");
-	ok(run("echo hello") == KR_KMS_CONFIG && keys.count == 0, "prints garbage");
-	contains(report.message, "line 1 holds something", "the line is named");
-	ok(strstr(report.message, "hello") == NULL, "and not repeated");
-	ok(run("echo " KIT_KEY_1 "; echo 0123") == KR_KMS_CONFIG, "a key, then half of one");
-	contains(report.message, "line 2 is too short", "the line is named");
-	ok(run("head -c 32 /dev/zero") == KR_KMS_CONFIG, "32 raw bytes");
-	ok(run("echo " KIT_KEY_1 "; head -c 16319 /dev/zero | tr '\\0' '\\n'") == KR_OK, "16384 bytes are allowed");
-	ok(run("echo " KIT_KEY_1 "; head -c 16320 /dev/zero | tr '\\0' '\\n'") == KR_KMS_CONFIG, "16385 are not");
-	contains(report.message, "is larger than 16 kB", "it is said so");
-	ok(run("yes") == KR_KMS_CONFIG && took < 3, "prints for ever");
-	contains(report.message, "is larger than 16 kB", "it is said so");
-	ok(run("trap '' TERM PIPE; while :; do echo x 2>/dev/null; done") == KR_KMS_CONFIG && took < 3, "prints for ever and ignores SIGTERM");
-	ok(has_no_children(), "no child is left");
+	tap_ok(run("true") == KR_KMS_CONFIG, "prints nothing");
+	kit_contains(report.message, "output of keyring.root_key_command holds no root key", "it is said so");
+	tap_ok(run("echo hello") == KR_KMS_CONFIG && keys.count == 0, "prints garbage");
+	kit_contains(report.message, "line 1 holds something", "the line is named");
+	tap_ok(strstr(report.message, "hello") == NULL, "and not repeated");
+	tap_ok(run("echo " KIT_KEY_1 "; echo 0123") == KR_KMS_CONFIG, "a key, then half of one");
+	kit_contains(report.message, "line 2 is too short", "the line is named");
+	tap_ok(run("head -c 32 /dev/zero") == KR_KMS_CONFIG, "32 raw bytes");
+	tap_ok(run("echo " KIT_KEY_1 "; head -c 16319 /dev/zero | tr '\\0' '\\n'") == KR_OK, "16384 bytes are allowed");
+	tap_ok(run("echo " KIT_KEY_1 "; head -c 16320 /dev/zero | tr '\\0' '\\n'") == KR_KMS_CONFIG, "16385 are not");
+	kit_contains(report.message, "is larger than 16 kB", "it is said so");
+	tap_ok(run("yes") == KR_KMS_CONFIG && took < 3, "prints for ever");
+	kit_contains(report.message, "is larger than 16 kB", "it is said so");
+	tap_ok(run("trap '' TERM PIPE; while :; do echo x 2>/dev/null; done") == KR_KMS_CONFIG && took < 3, "prints for ever and ignores SIGTERM");
+	tap_ok(has_no_children(), "no child is left");
 }
 
 static void
 test_slow(void)
 {
-	ok(run_for(300, "sleep 60") == KR_KMS_UNAVAILABLE && took >= 0.3 && took < 2, "runs out of time");
-	contains(report.message, "did not end within 300 ms", "it is said so");
-	contains(report.hint, "keyring.kms_timeout", "with a hint");
-	ok(run_for(300, "echo " KIT_KEY_1 "; sleep 60") == KR_KMS_UNAVAILABLE && keys.count == 0, "even if it printed a key");
-	ok(run_for(300, "trap '' TERM; echo $$ > "
-					"stubborn; while :; do sleep 1; done") == KR_KMS_UNAVAILABLE &&
-		   took < 3,
-	   "ignores SIGTERM");
-	ok(has_gone("stubborn"), "and is gone nevertheless");
-	ok(run_for(300, "trap 'echo asked > asked; exit 0' TERM; while :; do sleep 0.05; done") == KR_KMS_UNAVAILABLE, "one that heeds SIGTERM");
-	contains(kit_read(kit_path("asked")), "asked", "could clean up");
-	ok(run_for(300, "while :; do echo x >&2; done") == KR_KMS_UNAVAILABLE && took < 2, "complains for ever");
-	ok(run_for(0, "sleep 60") == KR_KMS_UNAVAILABLE && took < 2, "no time at all");
-	ok(run_for(-1, "sleep 60") == KR_KMS_UNAVAILABLE && took < 2, "less than none");
-	ok(has_no_children(), "no child is left");
+	tap_ok(run_for(300, "sleep 60") == KR_KMS_UNAVAILABLE && took >= 0.3 && took < 2, "runs out of time");
+	kit_contains(report.message, "did not end within 300 ms", "it is said so");
+	kit_contains(report.hint, "keyring.kms_timeout", "with a hint");
+	tap_ok(run_for(300, "echo " KIT_KEY_1 "; sleep 60") == KR_KMS_UNAVAILABLE && keys.count == 0, "even if it printed a key");
+	tap_ok(run_for(300, "trap '' TERM; echo $$ > "
+						"stubborn; while :; do sleep 1; done") == KR_KMS_UNAVAILABLE &&
+			   took < 3,
+		   "ignores SIGTERM");
+	tap_ok(has_gone("stubborn"), "and is gone nevertheless");
+	tap_ok(run_for(300, "trap 'echo asked > asked; exit 0' TERM; while :; do sleep 0.05; done") == KR_KMS_UNAVAILABLE, "one that heeds SIGTERM");
+	kit_contains(kit_read(kit_path("asked")), "asked", "could clean up");
+	tap_ok(run_for(300, "while :; do echo x >&2; done") == KR_KMS_UNAVAILABLE && took < 2, "complains for ever");
+	tap_ok(run_for(0, "sleep 60") == KR_KMS_UNAVAILABLE && took < 2, "no time at all");
+	tap_ok(run_for(-1, "sleep 60") == KR_KMS_UNAVAILABLE && took < 2, "less than none");
+	tap_ok(has_no_children(), "no child is left");
 }
 
 static void
 test_leftovers(void)
 {
-	ok(run("sleep 60 & echo $! > grandchild; echo " KIT_KEY_1) == KR_OK && took < 2, "leaves a grandchild that holds its output open");
-	ok(has_gone("grandchild"), "which is gone");
-	ok(run_for(300, "(trap '' TERM; sleep 60) & echo $! > grandchild; wait") == KR_KMS_UNAVAILABLE && took < 3, "waits for a grandchild");
-	ok(has_gone("grandchild"), "which is gone");
-	ok(run("(trap '' HUP TERM; while :; do sleep 0.1; done) >/dev/null 2>&1 & echo $! > grandchild; exit 1") == KR_KMS_UNAVAILABLE,
-	   "fails and leaves a grandchild");
-	ok(has_gone("grandchild"), "which is gone");
+	tap_ok(run("sleep 60 & echo $! > grandchild; echo " KIT_KEY_1) == KR_OK && took < 2, "leaves a grandchild that holds its output open");
+	tap_ok(has_gone("grandchild"), "which is gone");
+	tap_ok(run_for(300, "(trap '' TERM; sleep 60) & echo $! > grandchild; wait") == KR_KMS_UNAVAILABLE && took < 3, "waits for a grandchild");
+	tap_ok(has_gone("grandchild"), "which is gone");
+	tap_ok(run("(trap '' HUP TERM; while :; do sleep 0.1; done) >/dev/null 2>&1 & echo $! > grandchild; exit 1") == KR_KMS_UNAVAILABLE,
+		   "fails and leaves a grandchild");
+	tap_ok(has_gone("grandchild"), "which is gone");
 }
 
 static bool
@@ -195,13 +195,13 @@ test_abort(void)
 	host.root_key_command = "echo $$ > victim; sleep 60";
 	host.should_abort = after_three;
 	host.arg = &asked;
-	ok(run_with(&host) == KR_KMS_ABORTED && keys.count == 0, "aborted");
-	ok(took < 1 && asked >= 4, "asked at least every 100 ms");
-	ok(has_gone("victim"), "the command is gone");
+	tap_ok(run_with(&host) == KR_KMS_ABORTED && keys.count == 0, "aborted");
+	tap_ok(took < 1 && asked >= 4, "asked at least every 100 ms");
+	tap_ok(has_gone("victim"), "the command is gone");
 	host.root_key_command = "echo started > started; echo " KIT_KEY_1;
-	ok(run_with(&host) == KR_KMS_ABORTED && access(kit_path("started"), F_OK) != 0, "aborted before it starts");
+	tap_ok(run_with(&host) == KR_KMS_ABORTED && access(kit_path("started"), F_OK) != 0, "aborted before it starts");
 	host.should_abort = NULL;
-	ok(run_with(&host) == KR_OK, "nobody to ask");
+	tap_ok(run_with(&host) == KR_OK, "nobody to ask");
 }
 
 static void
@@ -209,6 +209,15 @@ on_signal(int signal_number)
 {
 	/* must never run in the child: there it could touch what the parent shares */
 	(void) !write(2, "handler ran in the child\n", 25);
+}
+
+/* A set of signals as the command has found it, without the two that the C library keeps to itself. */
+static unsigned long long
+signals_of(const char *set)
+{
+	const char *line = strstr(kit_read(kit_path("signals")), set);
+
+	return line == NULL ? ~0ULL : strtoull(line + strlen(set) + 1, NULL, 16) & ~(3ULL << 31);
 }
 
 /* What the command finds in its process. */
@@ -221,11 +230,11 @@ test_surroundings(void)
 	int secret = open("/dev/null", O_RDONLY); /* not close-on-exec, as many of the server's are */
 
 	fcntl(secret, F_DUPFD, 100);
-	ok(run("ls /proc/self/fd > fds; echo " KIT_KEY_1) == KR_OK, "looks at its descriptors");
-	ok(strcmp(kit_read(kit_path("fds")), "0\n1\n2\n3\n") == 0, "only the standard ones, and the one it looks through");
+	tap_ok(run("ls /proc/self/fd > fds; echo " KIT_KEY_1) == KR_OK, "looks at its descriptors");
+	tap_ok(strcmp(kit_read(kit_path("fds")), "0\n1\n2\n3\n") == 0, "only the standard ones, and the one it looks through");
 	close(secret);
 	close(100);
-	ok(count_descriptors() == before_count, "no descriptor of ours is left open");
+	tap_ok(count_descriptors() == before_count, "no descriptor of ours is left open");
 
 	signal(SIGUSR1, on_signal);
 	signal(SIGPIPE, SIG_IGN);
@@ -233,17 +242,17 @@ test_surroundings(void)
 	sigaddset(&blocked, SIGUSR1);
 	sigaddset(&blocked, SIGTERM);
 	sigprocmask(SIG_BLOCK, &blocked, &before);
-	ok(run("grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status > signals; echo " KIT_KEY_1) == KR_OK, "looks at its signals");
-	contains(kit_read(kit_path("signals")), "SigBlk:\t0000000000000000", "none is blocked");
-	contains(kit_read(kit_path("signals")), "SigIgn:\t0000000000000000", "none is ignored");
-	ok(sigprocmask(SIG_SETMASK, &before, &blocked) == 0 && sigismember(&blocked, SIGUSR1) == 1 && sigismember(&blocked, SIGINT) == 0,
-	   "our own mask is as before");
+	tap_ok(run("grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status > signals; echo " KIT_KEY_1) == KR_OK, "looks at its signals");
+	tap_ok(signals_of("SigBlk") == 0, "none is blocked");
+	tap_ok(signals_of("SigIgn") == 0, "none is ignored");
+	tap_ok(sigprocmask(SIG_SETMASK, &before, &blocked) == 0 && sigismember(&blocked, SIGUSR1) == 1 && sigismember(&blocked, SIGINT) == 0,
+		   "our own mask is as before");
 
-	ok(run("ps -o pgid= -p $$ > group; echo $$ >> group; echo " KIT_KEY_1) == KR_OK, "looks at its process group");
-	ok(atoi(kit_read(kit_path("group"))) != (int) getpgrp() && atoi(kit_read(kit_path("group"))) > 0, "it has one of its own");
+	tap_ok(run("ps -o pgid= -p $$ > group; echo $$ >> group; echo " KIT_KEY_1) == KR_OK, "looks at its process group");
+	tap_ok(atoi(kit_read(kit_path("group"))) != (int) getpgrp() && atoi(kit_read(kit_path("group"))) > 0, "it has one of its own");
 
 	signal(SIGCHLD, SIG_IGN);
-	ok(run("echo " KIT_KEY_1) == KR_KMS_UNAVAILABLE && took < 2, "SIGCHLD ignored: no status, no success, no hang");
+	tap_ok(run("echo " KIT_KEY_1) == KR_KMS_UNAVAILABLE && took < 2, "SIGCHLD ignored: no status, no success, no hang");
 	signal(SIGCHLD, SIG_DFL);
 }
 
@@ -274,7 +283,7 @@ test_killed_caller(void)
 		usleep(20000);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	ok(access(kit_path("orphan"), F_OK) == 0 && has_gone("orphan"), "killed caller: its command dies with it");
+	tap_ok(access(kit_path("orphan"), F_OK) == 0 && has_gone("orphan"), "killed caller: its command dies with it");
 }
 
 int
@@ -290,7 +299,7 @@ main(void)
 	test_leftovers();
 	test_abort();
 	test_surroundings();
-	ok(kit_as_nobody(works_without_descriptors, NULL), "standard descriptors closed");
+	tap_ok(kit_as_nobody(works_without_descriptors, NULL), "standard descriptors closed");
 	test_killed_caller();
-	return done_testing();
+	return tap_done();
 }

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "root_key_kit.h"
-#include "tap.h"
+#include "unit/root_key_kit.h"
+#include "unit/tap.h"
 
 static KrRootKeys keys;
 static KrKmsReport report;
@@ -30,9 +30,9 @@ refused(const char *path, KrStatus status, const char *message, const char *name
 {
 	KrStatus got = load(path);
 
-	ok(got == status && keys.count == 0, "%s: %s", name, kr_crypto_status_name(got));
-	contains(report.message, message, "message of: %s", name);
-	contains(report.message, path, "the file is named: %s", name);
+	tap_ok(got == status && keys.count == 0, "%s: %s", name, kr_crypto_status_name(got));
+	kit_contains(report.message, message, "message of: %s", name);
+	kit_contains(report.message, path, "the file is named: %s", name);
 }
 
 static void
@@ -44,18 +44,18 @@ test_kinds(void)
 
 	path = kit_file("good", KIT_KEY_1 "\n", 0600);
 	stat(path, &st);
-	ok(load(path) == KR_OK && keys.count == 1, "a good file");
-	ok(keys.device == (uint64_t) st.st_dev && !keys.from_command, "and its device is known");
+	tap_ok(load(path) == KR_OK && keys.count == 1, "a good file");
+	tap_ok(keys.device == (uint64_t) st.st_dev && !keys.from_command, "and its device is known");
 
 	refused(kit_path("absent"), KR_KMS_NOT_FOUND, "does not exist", "missing");
-	contains(report.hint, "keyring.root_key_file", "the hint names the setting");
+	kit_contains(report.hint, "keyring.root_key_file", "the hint names the setting");
 	refused(kit_folder(), KR_KMS_CONFIG, "is not a regular file", "a folder");
 	refused(relative, KR_KMS_CONFIG, "is not an absolute path", "a relative path");
 	refused("", KR_KMS_CONFIG, "is not an absolute path", "no path");
 	refused("/dev/null", KR_KMS_CONFIG, "is not a regular file", "a device");
 
 	path = kit_path("pipe");
-	ok(mkfifo(path, 0600) == 0, "a named pipe is made");
+	tap_ok(mkfifo(path, 0600) == 0, "a named pipe is made");
 	refused(path, KR_KMS_CONFIG, "is not a regular file", "a named pipe, which must not block");
 
 	kit_file("good", KIT_KEY_1 "\n", 0600);
@@ -63,12 +63,12 @@ test_kinds(void)
 	refused(path, KR_KMS_CONFIG, "could not open", "a file where a folder should be");
 
 	path = kit_path("link");
-	ok(symlink(kit_path("good"), path) == 0 && load(path) == KR_OK, "a symbolic link is followed");
+	tap_ok(symlink(kit_path("good"), path) == 0 && load(path) == KR_OK, "a symbolic link is followed");
 	path = kit_path("dangling");
-	ok(symlink(kit_path("absent"), path) == 0, "a dangling link is made");
+	tap_ok(symlink(kit_path("absent"), path) == 0, "a dangling link is made");
 	refused(path, KR_KMS_NOT_FOUND, "does not exist", "a dangling link");
 	path = kit_path("loop");
-	ok(symlink(path, path) == 0, "a link to itself is made");
+	tap_ok(symlink(path, path) == 0, "a link to itself is made");
 	refused(path, KR_KMS_CONFIG, "could not open", "a link to itself");
 }
 
@@ -85,8 +85,8 @@ test_contents(void)
 	refused(kit_file("large", large, 0600), KR_KMS_CONFIG, "is larger than 16 kB", "too large");
 	large[KR_ROOT_KEY_TEXTMAX] = '\0';
 	memcpy(large, KIT_KEY_1 "\n", 65);
-	ok(load(kit_file("full", large, 0600)) == KR_OK, "exactly 16384 bytes");
-	ok(load(kit_file("two", KIT_KEY_1 "\n" KIT_KEY_2 "\n", 0400)) == KR_OK && keys.count == 2, "two keys, mode 0400");
+	tap_ok(load(kit_file("full", large, 0600)) == KR_OK, "exactly 16384 bytes");
+	tap_ok(load(kit_file("two", KIT_KEY_1 "\n" KIT_KEY_2 "\n", 0400)) == KR_OK && keys.count == 2, "two keys, mode 0400");
 }
 
 static void
@@ -95,13 +95,13 @@ test_own_permissions(void)
 	const char *path;
 
 	refused(kit_file("world", KIT_KEY_1 "\n", 0604), KR_KMS_CONFIG, "is open to everybody (mode 0604)", "world-readable");
-	contains(report.hint, "chmod 600", "the hint says what to run");
+	kit_contains(report.hint, "chmod 600", "the hint says what to run");
 	refused(kit_file("group", KIT_KEY_1 "\n", 0640), KR_KMS_CONFIG, "is open to its group (mode 0640)", "group-readable");
-	contains(report.hint, "chmod 600", "the hint says what to run");
+	kit_contains(report.hint, "chmod 600", "the hint says what to run");
 	refused(kit_file("writable", KIT_KEY_1 "\n", 0602), KR_KMS_CONFIG, "is open to everybody", "world-writable");
 	refused(kit_file("execute", KIT_KEY_1 "\n", 0610), KR_KMS_CONFIG, "is open to its group", "executable by the group");
 	path = kit_path("linktoworld");
-	ok(symlink(kit_path("world"), path) == 0 && load(path) == KR_KMS_CONFIG, "a link does not hide permissions");
+	tap_ok(symlink(kit_path("world"), path) == 0 && load(path) == KR_KMS_CONFIG, "a link does not hide permissions");
 }
 
 /* --- as user nobody --- */
@@ -150,21 +150,21 @@ test_other_owners(void)
 	mkdir(kit_path("closed"), 0700);
 
 	/* needs no other user when we are not root */
-	ok(kit_as_nobody(is_unreadable, owned_file("unreadable", geteuid(), getegid(), geteuid() == 0 ? 0600 : 0000)),
-	   "unreadable");
+	tap_ok(kit_as_nobody(is_unreadable, owned_file("unreadable", geteuid(), getegid(), geteuid() == 0 ? 0600 : 0000)),
+		   "unreadable");
 	if (geteuid() != 0)
 	{
-		ok(is_too_open("/etc/passwd"), "root's, readable by all: refused");
-		skip("files of other owners", "only root can make them");
+		tap_ok(is_too_open("/etc/passwd"), "root's, readable by all: refused");
+		tap_skip("files of other owners", "only root can make them");
 		return;
 	}
-	ok(kit_as_nobody(is_loaded, owned_file("r640", 0, KIT_NOBODY, 0640)), "root's, readable by our group");
-	ok(kit_as_nobody(is_loaded, owned_file("r440", 0, KIT_NOBODY, 0440)), "root's, mode 0440, as Kubernetes mounts secrets");
-	ok(kit_as_nobody(is_too_open, owned_file("r644", 0, KIT_NOBODY, 0644)), "root's, readable by all: refused");
-	ok(kit_as_nobody(is_too_open, owned_file("r660", 0, KIT_NOBODY, 0660)), "root's, writable by the group: refused");
-	ok(kit_as_nobody(is_loaded, owned_file("n600", KIT_NOBODY, KIT_NOBODY, 0600)), "our own, mode 0600");
-	ok(kit_as_nobody(is_foreign, owned_file("f640", 1234, KIT_NOBODY, 0640)), "another user's: refused");
-	ok(kit_as_nobody(is_unreadable, kit_path("closed/key")), "in a closed folder");
+	tap_ok(kit_as_nobody(is_loaded, owned_file("r640", 0, KIT_NOBODY, 0640)), "root's, readable by our group");
+	tap_ok(kit_as_nobody(is_loaded, owned_file("r440", 0, KIT_NOBODY, 0440)), "root's, mode 0440, as Kubernetes mounts secrets");
+	tap_ok(kit_as_nobody(is_too_open, owned_file("r644", 0, KIT_NOBODY, 0644)), "root's, readable by all: refused");
+	tap_ok(kit_as_nobody(is_too_open, owned_file("r660", 0, KIT_NOBODY, 0660)), "root's, writable by the group: refused");
+	tap_ok(kit_as_nobody(is_loaded, owned_file("n600", KIT_NOBODY, KIT_NOBODY, 0600)), "our own, mode 0600");
+	tap_ok(kit_as_nobody(is_foreign, owned_file("f640", 1234, KIT_NOBODY, 0640)), "another user's: refused");
+	tap_ok(kit_as_nobody(is_unreadable, kit_path("closed/key")), "in a closed folder");
 }
 
 /* --- the first root key --- */
@@ -188,31 +188,31 @@ test_create(void)
 	mkdir(kit_path("new"), 0700);
 	path = kit_path("new/root.key");
 	host = kit_host(path);
-	ok(load_or_create(&host) == KR_KMS_NOT_FOUND && kit_count_files(kit_path("new")) == 0, "not made unless the host allows");
+	tap_ok(load_or_create(&host) == KR_KMS_NOT_FOUND && kit_count_files(kit_path("new")) == 0, "not made unless the host allows");
 	host.may_create_root_key = true;
-	ok(kr_kms_root_keys_load(&keys, KR_ROOT_KEY_NEVER_CREATE, &host, &report) == KR_KMS_NOT_FOUND &&
-		   kit_count_files(kit_path("new")) == 0,
-	   "not made unless the call allows");
+	tap_ok(kr_kms_root_keys_load(&keys, KR_ROOT_KEY_NEVER_CREATE, &host, &report) == KR_KMS_NOT_FOUND &&
+			   kit_count_files(kit_path("new")) == 0,
+		   "not made unless the call allows");
 
 	umask(0777);
-	ok(load_or_create(&host) == KR_OK && keys.count == 1, "made");
+	tap_ok(load_or_create(&host) == KR_OK && keys.count == 1, "made");
 	umask(022);
 	kr_kms_root_key_hex(hex, keys.keys[0].fingerprint);
-	contains(report.notice, path, "the notice says where");
-	contains(report.notice, hex, "and which");
-	contains(report.notice, "every backup needs a copy of it, kept apart from the data", "and what to do");
-	contains(report.notice, "protects backups, not the disk", "and what it is not good for");
-	ok(report.message[0] == '\0' && report.hint[0] == '\0', "and no failure is told");
-	ok(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600 && st.st_nlink == 1 && st.st_uid == geteuid(),
-	   "mode 0600 whatever the umask");
-	ok(kit_count_files(kit_path("new")) == 1, "nothing else is left in the folder");
-	contains(kit_read(path), "# keyring root keys", "the file says what it is");
+	kit_contains(report.notice, path, "the notice says where");
+	kit_contains(report.notice, hex, "and which");
+	kit_contains(report.notice, "every backup needs a copy of it, kept apart from the data", "and what to do");
+	kit_contains(report.notice, "protects backups, not the disk", "and what it is not good for");
+	tap_ok(report.message[0] == '\0' && report.hint[0] == '\0', "and no failure is told");
+	tap_ok(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600 && st.st_nlink == 1 && st.st_uid == geteuid(),
+		   "mode 0600 whatever the umask");
+	tap_ok(kit_count_files(kit_path("new")) == 1, "nothing else is left in the folder");
+	kit_contains(kit_read(path), "# keyring root keys", "the file says what it is");
 
-	ok(kr_kms_root_keys_load(&again, KR_ROOT_KEY_MAY_CREATE, &host, &report) == KR_OK &&
-		   memcmp(&again.keys[0], &keys.keys[0], sizeof(KrRootKey)) == 0,
-	   "read again, not made again");
+	tap_ok(kr_kms_root_keys_load(&again, KR_ROOT_KEY_MAY_CREATE, &host, &report) == KR_OK &&
+			   memcmp(&again.keys[0], &keys.keys[0], sizeof(KrRootKey)) == 0,
+		   "read again, not made again");
 	unlink(path);
-	ok(load_or_create(&host) == KR_OK && memcmp(&again.keys[0], &keys.keys[0], sizeof(KrRootKey)) != 0, "another one is another key");
+	tap_ok(load_or_create(&host) == KR_OK && memcmp(&again.keys[0], &keys.keys[0], sizeof(KrRootKey)) != 0, "another one is another key");
 }
 
 static void
@@ -225,28 +225,28 @@ test_not_created(void)
 	host.may_create_root_key = true;
 
 	host.root_key_file = path = kit_file("keep_empty", "", 0600);
-	ok(load_or_create(&host) == KR_KMS_CONFIG && strcmp(kit_read(path), "") == 0, "an empty file is not replaced");
+	tap_ok(load_or_create(&host) == KR_KMS_CONFIG && strcmp(kit_read(path), "") == 0, "an empty file is not replaced");
 	host.root_key_file = path = kit_file("keep_open", KIT_KEY_1 "\n", 0644);
-	ok(load_or_create(&host) == KR_KMS_CONFIG && strcmp(kit_read(path), KIT_KEY_1 "\n") == 0, "nor a file with wrong permissions");
+	tap_ok(load_or_create(&host) == KR_KMS_CONFIG && strcmp(kit_read(path), KIT_KEY_1 "\n") == 0, "nor a file with wrong permissions");
 
 	path = kit_file("keep", KIT_KEY_1 "\n", 0600);
-	ok(kr_kms_root_key_create(&created, path, &report) == KR_OK && !created && strcmp(kit_read(path), KIT_KEY_1 "\n") == 0,
-	   "nor a file that came to be meanwhile");
+	tap_ok(kr_kms_root_key_create(&created, path, &report) == KR_OK && !created && strcmp(kit_read(path), KIT_KEY_1 "\n") == 0,
+		   "nor a file that came to be meanwhile");
 
 	path = kit_path("unmounted");
 	host.root_key_file = path;
-	ok(symlink(kit_path("absent"), path) == 0 && load_or_create(&host) == KR_KMS_NOT_FOUND && access(path, F_OK) != 0 &&
-		   report.notice[0] == '\0',
-	   "nor the target of a dangling link");
+	tap_ok(symlink(kit_path("absent"), path) == 0 && load_or_create(&host) == KR_KMS_NOT_FOUND && access(path, F_OK) != 0 &&
+			   report.notice[0] == '\0',
+		   "nor the target of a dangling link");
 
 	host.root_key_file = kit_path("nofolder/root.key");
-	ok(load_or_create(&host) == KR_KMS_CONFIG, "no folder to make it in");
-	contains(report.message, "could not create root key file", "and it is said so");
-	contains(report.hint, "keyring.root_key_file", "with a hint");
+	tap_ok(load_or_create(&host) == KR_KMS_CONFIG, "no folder to make it in");
+	kit_contains(report.message, "could not create root key file", "and it is said so");
+	kit_contains(report.hint, "keyring.root_key_file", "with a hint");
 
 	host.root_key_file = kit_path("unset");
 	host.root_key_command = "exit 3";
-	ok(load_or_create(&host) == KR_KMS_UNAVAILABLE && access(host.root_key_file, F_OK) != 0, "never while a command is set");
+	tap_ok(load_or_create(&host) == KR_KMS_UNAVAILABLE && access(host.root_key_file, F_OK) != 0, "never while a command is set");
 }
 
 static bool
@@ -300,7 +300,7 @@ test_race(void)
 
 	mkdir(kit_path("race"), 0700);
 	snprintf(path, sizeof(path), "%s", kit_path("race/root.key"));
-	ok(pipe(go) == 0 && pipe(answers) == 0, "pipes to start them at once and to hear of them");
+	tap_ok(pipe(go) == 0 && pipe(answers) == 0, "pipes to start them at once and to hear of them");
 	fflush(stdout);
 	for (int i = 0; i < CREATORS; i++)
 	{
@@ -315,7 +315,7 @@ test_race(void)
 	close(go[1]);
 	while (wait(NULL) > 0)
 		;
-	ok(load(path) == KR_OK && keys.count == 1, "%d at once: there is one key", CREATORS);
+	tap_ok(load(path) == KR_OK && keys.count == 1, "%d at once: there is one key", CREATORS);
 	for (int i = 0; i < CREATORS; i++)
 	{
 		if (read(answers[0], &creation, sizeof(creation)) != sizeof(creation) || creation.status != KR_OK)
@@ -326,10 +326,10 @@ test_race(void)
 			same += memcmp(creation.fingerprint, keys.keys[0].fingerprint, sizeof(creation.fingerprint)) == 0;
 		}
 	}
-	ok(failures == 0, "none failed");
-	ok(same == CREATORS, "all got that key");
-	ok(told == 1, "and one of them says that it made it");
-	ok(kit_count_files(kit_path("race")) == 1, "nothing else is left");
+	tap_ok(failures == 0, "none failed");
+	tap_ok(same == CREATORS, "all got that key");
+	tap_ok(told == 1, "and one of them says that it made it");
+	tap_ok(kit_count_files(kit_path("race")) == 1, "nothing else is left");
 }
 
 int
@@ -342,7 +342,7 @@ main(void)
 	test_create();
 	test_not_created();
 	mkdir(kit_path("readonly"), 0555);
-	ok(kit_as_nobody(cannot_create, kit_path("readonly/root.key")), "a folder that may not be written to");
+	tap_ok(kit_as_nobody(cannot_create, kit_path("readonly/root.key")), "a folder that may not be written to");
 	test_race();
-	return done_testing();
+	return tap_done();
 }
