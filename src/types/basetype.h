@@ -73,4 +73,7 @@ extern bool kr_types_present(void);
 /* Static table: the base type with this Oid, or NULL. */
 extern const KrBaseType *kr_types_base(Oid base);
 
+/* The static table by position, for messages that list it; NULL past its end. */
+extern const KrBaseType *kr_types_base_at(int position);
+
 #endif
