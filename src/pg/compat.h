@@ -40,4 +40,11 @@
 #define kr_pg_wait_event(name) PG_WAIT_EXTENSION
 #endif
 
+/* 16 merged the ownership checks into one; the caller includes utils/acl.h and catalog/pg_class.h */
+#if PG_VERSION_NUM >= 160000
+#define kr_pg_owns_relation(relid) object_ownercheck(RelationRelationId, relid, GetUserId())
+#else
+#define kr_pg_owns_relation(relid) pg_class_ownercheck(relid, GetUserId())
+#endif
+
 #endif
