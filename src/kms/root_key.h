@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "crypto/xaes.h"
 #include "kms/provider.h"
@@ -99,6 +100,14 @@ extern KrStatus kr_kms_root_keys_parse(KrRootKeys *out, const char *text, size_t
 
 /* root_key_file.c: reads path, after checking its kind, owner and permissions. */
 extern KrStatus kr_kms_root_keys_from_file(KrRootKeys *out, const char *path, KrKmsReport *report) KR_MUST_CHECK;
+
+/*
+ * root_key_file.c: PostgreSQL's rule for the private keys of its TLS. A file of our own
+ * is closed to all others; one of root's may be readable by a group, as secrets
+ * are that a container platform mounts.
+ */
+extern KrStatus kr_kms_root_key_check_access(unsigned int mode, uid_t owner, uid_t self,
+											 const char *path, KrKmsReport *report) KR_MUST_CHECK;
 
 /*
  * root_key_file.c: makes a file with one fresh key, unless something of that name

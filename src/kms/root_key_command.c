@@ -36,7 +36,7 @@
 #include "kms/root_key.h"
 
 #define POLL_MS 50
-#define TERM_GRACE_MS 200
+#define TERM_GRACE_MS 500
 #define KILL_GRACE_MS 1000
 #define COMPLAINT_MAX 256
 

@@ -73,40 +73,39 @@ refuse_open(const char *path, int error, KrKmsReport *report)
 	return class_of(error);
 }
 
-/*
- * PostgreSQL's rule for private keys of its own TLS: ours and closed to all
- * others, or root's and at most open to a group.
- */
+KrStatus
+kr_kms_root_key_check_access(unsigned int mode, uid_t owner, uid_t self, const char *path, KrKmsReport *report)
+{
+	bool ours = owner == self;
+
+	if (!ours && owner != 0)
+	{
+		kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" belongs to user id %ld",
+				   path, (long) owner);
+		kr_kms_say(report->hint, sizeof(report->hint),
+				   "It must belong to user id %ld, who runs the server, or to root.", (long) self);
+		return KR_KMS_CONFIG;
+	}
+	if ((mode & (ours ? 0077 : 0037)) == 0)
+		return KR_OK;
+
+	kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" is open to %s (mode %04o)",
+			   path, (mode & 0007) != 0 ? "everybody" : "its group", mode & 07777);
+	if (ours)
+		kr_kms_say(report->hint, sizeof(report->hint), "Run: chmod 600 '%s'", path);
+	else
+		kr_kms_say(report->hint, sizeof(report->hint),
+				   "Run: chmod 640 '%s', as it belongs to root; or give it to the server's user, with mode 600.", path);
+	return KR_KMS_CONFIG;
+}
+
 static KrStatus
 check_file(const struct stat *st, const char *path, KrKmsReport *report)
 {
-	unsigned int mode = (unsigned int) st->st_mode & 07777;
-	bool ours = st->st_uid == geteuid();
-
 	if (!S_ISREG(st->st_mode))
 	{
 		kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" is not a regular file", path);
 		kr_kms_say(report->hint, sizeof(report->hint), "Set keyring.root_key_file to the file itself.");
-		return KR_KMS_CONFIG;
-	}
-	if (!ours && st->st_uid != 0)
-	{
-		kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" belongs to user id %ld",
-				   path, (long) st->st_uid);
-		kr_kms_say(report->hint, sizeof(report->hint),
-				   "It must belong to user id %ld, who runs the server, or to root.", (long) geteuid());
-		return KR_KMS_CONFIG;
-	}
-	if ((mode & (ours ? 0077 : 0037)) != 0)
-	{
-		kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" is open to %s (mode %04o)",
-				   path, (mode & 0007) != 0 ? "everybody" : "its group", mode);
-		if (ours)
-			kr_kms_say(report->hint, sizeof(report->hint), "Run: chmod 600 '%s'", path);
-		else
-			kr_kms_say(report->hint, sizeof(report->hint),
-					   "Run: chmod 640 '%s' (a file that belongs to root), or give it to the server's user and chmod 600.",
-					   path);
 		return KR_KMS_CONFIG;
 	}
 	if (st->st_size > KR_ROOT_KEY_TEXTMAX)
@@ -115,7 +114,7 @@ check_file(const struct stat *st, const char *path, KrKmsReport *report)
 		kr_kms_say(report->hint, sizeof(report->hint), "Is it a root key file? One of 64 keys has about 4 kB.");
 		return KR_KMS_CONFIG;
 	}
-	return KR_OK;
+	return kr_kms_root_key_check_access((unsigned int) st->st_mode, st->st_uid, geteuid(), path, report);
 }
 
 /* Reads up to size bytes; -1 and errno on failure. */

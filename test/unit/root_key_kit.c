@@ -122,7 +122,7 @@ kit_host(const char *path)
 {
 	return (KrKmsHost){
 		.should_abort = never,
-		.timeout_ms = 5000,
+		.timeout_ms = 20000,
 		.connect_timeout_ms = 1000,
 		.root_key_file = path == NULL ? kit_path("absent") : path,
 		.root_key_command = "",

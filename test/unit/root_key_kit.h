@@ -34,7 +34,7 @@ extern const char *kit_file(const char *name, const char *text, mode_t mode);
 /* Whole text of a file; "" when it cannot be read. The result lives until the next call. */
 extern const char *kit_read(const char *path);
 
-/* A host that reads this file (NULL: one that does not exist), has 5 s and never aborts. */
+/* A host that reads this file (NULL: one that does not exist), has 20 s and never aborts. */
 extern KrKmsHost kit_host(const char *path);
 
 /* Runs a part in a child, as user nobody if we are root: true when it says so and ends well. */

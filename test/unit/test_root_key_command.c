@@ -90,7 +90,7 @@ test_good(void)
 	tap_ok(run("echo " KIT_KEY_1) == KR_OK && keys.count == 1 && keys.from_command && keys.device == 0, "one key");
 	tap_ok(run("printf '%s\\r\\n' " KIT_KEY_2 " " KIT_KEY_1) == KR_OK && keys.count == 2, "two keys");
 	tap_ok(run("printf " KIT_KEY_1) == KR_OK, "no newline");
-	tap_ok(run("cat >/dev/null; echo " KIT_KEY_1) == KR_OK && took < 2, "standard input is empty");
+	tap_ok(run("cat >/dev/null; echo " KIT_KEY_1) == KR_OK && took < 10, "standard input is empty");
 	tap_ok(run("echo '# from the vault'; echo noise >&2; echo " KIT_KEY_1) == KR_OK && report.message[0] == '\0',
 		   "a comment, and chatter on standard error");
 	tap_ok(run("i=0; while [ $i -lt 2000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done >&2; echo " KIT_KEY_1) == KR_OK,
@@ -140,38 +140,38 @@ test_malformed(void)
 	tap_ok(run("echo " KIT_KEY_1 "; head -c 16319 /dev/zero | tr '\\0' '\\n'") == KR_OK, "16384 bytes are allowed");
 	tap_ok(run("echo " KIT_KEY_1 "; head -c 16320 /dev/zero | tr '\\0' '\\n'") == KR_KMS_CONFIG, "16385 are not");
 	kit_contains(report.message, "is larger than 16 kB", "it is said so");
-	tap_ok(run("yes") == KR_KMS_CONFIG && took < 3, "prints for ever");
+	tap_ok(run("yes") == KR_KMS_CONFIG && took < 10, "prints for ever");
 	kit_contains(report.message, "is larger than 16 kB", "it is said so");
-	tap_ok(run("trap '' TERM PIPE; while :; do echo x 2>/dev/null; done") == KR_KMS_CONFIG && took < 3, "prints for ever and ignores SIGTERM");
+	tap_ok(run("trap '' TERM PIPE; while :; do echo x 2>/dev/null; done") == KR_KMS_CONFIG && took < 10, "prints for ever and ignores SIGTERM");
 	tap_ok(has_no_children(), "no child is left");
 }
 
 static void
 test_slow(void)
 {
-	tap_ok(run_for(300, "sleep 60") == KR_KMS_UNAVAILABLE && took >= 0.3 && took < 2, "runs out of time");
+	tap_ok(run_for(300, "sleep 60") == KR_KMS_UNAVAILABLE && took >= 0.3 && took < 10, "runs out of time");
 	kit_contains(report.message, "did not end within 300 ms", "it is said so");
 	kit_contains(report.hint, "keyring.kms_timeout", "with a hint");
 	tap_ok(run_for(300, "echo " KIT_KEY_1 "; sleep 60") == KR_KMS_UNAVAILABLE && keys.count == 0, "even if it printed a key");
-	tap_ok(run_for(300, "trap '' TERM; echo $$ > "
-						"stubborn; while :; do sleep 1; done") == KR_KMS_UNAVAILABLE &&
-			   took < 3,
+	tap_ok(run_for(1000, "trap '' TERM; echo $$ > "
+						 "stubborn; while :; do sleep 1; done") == KR_KMS_UNAVAILABLE &&
+			   took < 10,
 		   "ignores SIGTERM");
 	tap_ok(has_gone("stubborn"), "and is gone nevertheless");
-	tap_ok(run_for(300, "trap 'echo asked > asked; exit 0' TERM; while :; do sleep 0.05; done") == KR_KMS_UNAVAILABLE, "one that heeds SIGTERM");
+	tap_ok(run_for(1000, "trap 'echo asked > asked; exit 0' TERM; while :; do sleep 0.05; done") == KR_KMS_UNAVAILABLE, "one that heeds SIGTERM");
 	kit_contains(kit_read(kit_path("asked")), "asked", "could clean up");
-	tap_ok(run_for(300, "while :; do echo x >&2; done") == KR_KMS_UNAVAILABLE && took < 2, "complains for ever");
-	tap_ok(run_for(0, "sleep 60") == KR_KMS_UNAVAILABLE && took < 2, "no time at all");
-	tap_ok(run_for(-1, "sleep 60") == KR_KMS_UNAVAILABLE && took < 2, "less than none");
+	tap_ok(run_for(300, "while :; do echo x >&2; done") == KR_KMS_UNAVAILABLE && took < 10, "complains for ever");
+	tap_ok(run_for(0, "sleep 60") == KR_KMS_UNAVAILABLE && took < 10, "no time at all");
+	tap_ok(run_for(-1, "sleep 60") == KR_KMS_UNAVAILABLE && took < 10, "less than none");
 	tap_ok(has_no_children(), "no child is left");
 }
 
 static void
 test_leftovers(void)
 {
-	tap_ok(run("sleep 60 & echo $! > grandchild; echo " KIT_KEY_1) == KR_OK && took < 2, "leaves a grandchild that holds its output open");
+	tap_ok(run("sleep 60 & echo $! > grandchild; echo " KIT_KEY_1) == KR_OK && took < 10, "leaves a grandchild that holds its output open");
 	tap_ok(has_gone("grandchild"), "which is gone");
-	tap_ok(run_for(300, "(trap '' TERM; sleep 60) & echo $! > grandchild; wait") == KR_KMS_UNAVAILABLE && took < 3, "waits for a grandchild");
+	tap_ok(run_for(1000, "(trap '' TERM; sleep 60) & echo $! > grandchild; wait") == KR_KMS_UNAVAILABLE && took < 10, "waits for a grandchild");
 	tap_ok(has_gone("grandchild"), "which is gone");
 	tap_ok(run("(trap '' HUP TERM; while :; do sleep 0.1; done) >/dev/null 2>&1 & echo $! > grandchild; exit 1") == KR_KMS_UNAVAILABLE,
 		   "fails and leaves a grandchild");
@@ -186,6 +186,15 @@ after_three(void *arg)
 	return ++*asked > 3;
 }
 
+static bool
+count_only(void *arg)
+{
+	int *asked = arg;
+
+	++*asked;
+	return false;
+}
+
 static void
 test_abort(void)
 {
@@ -196,12 +205,18 @@ test_abort(void)
 	host.should_abort = after_three;
 	host.arg = &asked;
 	tap_ok(run_with(&host) == KR_KMS_ABORTED && keys.count == 0, "aborted");
-	tap_ok(took < 1 && asked >= 4, "asked at least every 100 ms");
+	tap_ok(took < 10 && asked == 4, "as soon as it is told");
 	tap_ok(has_gone("victim"), "the command is gone");
 	host.root_key_command = "echo started > started; echo " KIT_KEY_1;
 	tap_ok(run_with(&host) == KR_KMS_ABORTED && access(kit_path("started"), F_OK) != 0, "aborted before it starts");
 	host.should_abort = NULL;
 	tap_ok(run_with(&host) == KR_OK, "nobody to ask");
+
+	host.root_key_command = "sleep 60";
+	host.should_abort = count_only;
+	host.timeout_ms = 1000;
+	asked = 0;
+	tap_ok(run_with(&host) == KR_KMS_UNAVAILABLE && asked >= 10, "asked every 100 ms: %d times in a second", asked);
 }
 
 static void
@@ -248,11 +263,11 @@ test_surroundings(void)
 	tap_ok(sigprocmask(SIG_SETMASK, &before, &blocked) == 0 && sigismember(&blocked, SIGUSR1) == 1 && sigismember(&blocked, SIGINT) == 0,
 		   "our own mask is as before");
 
-	tap_ok(run("ps -o pgid= -p $$ > group; echo $$ >> group; echo " KIT_KEY_1) == KR_OK, "looks at its process group");
+	tap_ok(run("cut -d' ' -f5 /proc/$$/stat > group; echo $$ >> group; echo " KIT_KEY_1) == KR_OK, "looks at its process group");
 	tap_ok(atoi(kit_read(kit_path("group"))) != (int) getpgrp() && atoi(kit_read(kit_path("group"))) > 0, "it has one of its own");
 
 	signal(SIGCHLD, SIG_IGN);
-	tap_ok(run("echo " KIT_KEY_1) == KR_KMS_UNAVAILABLE && took < 2, "SIGCHLD ignored: no status, no success, no hang");
+	tap_ok(run("echo " KIT_KEY_1) == KR_KMS_UNAVAILABLE && took < 10, "SIGCHLD ignored: no status, no success, no hang");
 	signal(SIGCHLD, SIG_DFL);
 }
 
