@@ -20,6 +20,7 @@ help:
 ## make setup              only installs what is missing, or prints the line that would
 ## make lint               the style checks in place; LINT="layers headers" picks
 ## make unit               builds and runs the unit tests in place, no server; UNIT=name picks
+## make bench-crypto       cost of sealing and opening, next to OpenSSL alone
 ## make fuzz               TARGET=envelope SECONDS=60
 ## make coverage           line coverage per room, from every suite
 ## make bench              design's budgets, measured
@@ -71,35 +72,4 @@ lint:
 	@$(MAKE) --no-print-directory -s with_llvm=no all
 	@scripts/tap -j2 $(if $(LINT),$(LINT:%=test/lint/%),$(sort $(wildcard test/lint/*)))
 
-# --- Unit tests: every file of test/unit with a main() is a program; the other files go into each. ---
-SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-UNIT_CFLAGS = -std=c11 -D_GNU_SOURCE -g -O1 $(SANITIZE) -MMD -MP -Isrc -Itest $(COPT_EXTRA)
-UNIT_SOURCES := $(sort $(wildcard test/unit/*.c))
-UNIT_MAINS := $(if $(UNIT_SOURCES),$(sort $(shell grep -lE '^(int )?main.(void|int)' $(UNIT_SOURCES))))
-UNIT_SHARED = $(filter-out $(UNIT_MAINS),$(UNIT_SOURCES)) $(INNER_SOURCES)
-UNIT_PROGRAMS = $(UNIT_MAINS:%.c=build/unit/%)
-inner_flags = $(WARNINGS) $(if $(filter src/%,$(1)),$(WARNINGS_INNER))
-
-build/unit/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(UNIT_CFLAGS) $(call inner_flags,$<) $(if $(findstring clang,$(CC)),,$(WARNINGS_GCC)) -c -o $@ $<
-$(UNIT_PROGRAMS): build/unit/%: build/unit/%.o $(UNIT_SHARED:%.c=build/unit/%.o)
-	$(CC) $(UNIT_CFLAGS) -o $@ $^ $(INNER_LIBS)
-.SECONDARY: $(UNIT_SOURCES:%.c=build/unit/%.o) $(INNER_SOURCES:%.c=build/unit/%.o)
--include $(wildcard build/unit/*/*/*.d)
-
-unit-programs: $(UNIT_PROGRAMS)
-unit: unit-programs
-	@scripts/tap $(if $(UNIT),$(UNIT:%=build/unit/test/unit/%),$(UNIT_PROGRAMS))
-.PHONY: unit-programs
-
-# --- Fuzzing: clang's libFuzzer over the inner rooms; a crash becomes a corpus file and a unit test. ---
-TARGET = envelope
-SECONDS = 60
-FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc -Itest
-build/fuzz/%: test/fuzz/fuzz_%.c $(INNER_SOURCES) $(wildcard $(INNER_ROOMS:%=src/%/*.h))
-	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -o $@ $(filter %.c,$^) $(INNER_LIBS)
-fuzz: build/fuzz/$(TARGET)
-	@mkdir -p build/fuzz/corpus/$(TARGET) build/fuzz/crashes
-	build/fuzz/$(TARGET) -max_total_time=$(SECONDS) -artifact_prefix=build/fuzz/crashes/ build/fuzz/corpus/$(TARGET) $(wildcard test/fuzz/corpus/$(TARGET))
+include test/unit.mk
