@@ -29,7 +29,7 @@
  */
 extern KrStatus kr_crypto_aead_key(EVP_CIPHER_CTX **ctx, bool sealing, const uint8_t key[KR_AEAD_KEYBYTES]) KR_MUST_CHECK;
 
-/* As kr_crypto_xaes_seal and kr_crypto_xaes_open. On failure all of out is zeroed. */
+/* As kr_crypto_xaes_seal and kr_crypto_xaes_open. */
 extern KrStatus kr_crypto_aead_seal(uint8_t *out, const uint8_t *in, size_t in_len, const uint8_t *aad, size_t aad_len,
 									const uint8_t iv[KR_AEAD_IVBYTES], EVP_CIPHER_CTX *ctx) KR_MUST_CHECK;
 extern KrStatus kr_crypto_aead_open(uint8_t *out, const uint8_t *in, size_t in_len, const uint8_t *aad, size_t aad_len,

@@ -44,8 +44,8 @@ extern KrStatus kr_crypto_xaes_rekey(KrXaesContext *ctx, const uint8_t prefix[KR
 /*
  * Encrypts in_len bytes to out and appends the tag: out has room for in_len +
  * KR_XAES_TAGBYTES and may equal in. iv is the second half of the nonce; the
- * caller never repeats one under a prefix. On failure out is overwritten with
- * zeros, except for KR_TOO_LARGE, which is found before it is touched.
+ * caller never repeats one under a prefix. On failure out is zeros, or as it was
+ * when nothing was begun (KR_TOO_LARGE, an unusable context).
  */
 extern KrStatus kr_crypto_xaes_seal(uint8_t *out, const uint8_t *in, size_t in_len,
 									const uint8_t *aad, size_t aad_len,
