@@ -47,4 +47,13 @@
 #define kr_pg_owns_relation(relid) pg_class_ownercheck(relid, GetUserId())
 #endif
 
+/* 16 has one function for the privileges of every kind of object */
+#if PG_VERSION_NUM >= 160000
+#define kr_pg_may_execute(function, role) \
+	(object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define kr_pg_may_execute(function, role) \
+	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
+#endif
+
 #endif

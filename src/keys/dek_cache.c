@@ -1,0 +1,369 @@
+/*
+ * src/keys/dek_cache.c
+ *
+ * The slots and how backends use them; dek_fetch.c is the worker's side.
+ *
+ * Lock protocol: the cache's LWLock guards every field of a slot but two.
+ * Shared to find a slot and to derive from its material, exclusive to change
+ * one. generations[] is written under the exclusive lock and read without any;
+ * last_used is written by anybody, its precision does not matter. The lock is
+ * never held while a process waits or calls out, and nothing under it can throw.
+ */
+#include "postgres.h"
+
+#include "keys/cache_slots.h"
+#include "keys/request.h"
+#include "miscadmin.h"
+#include "pg/compat.h"
+#include "pg/guc.h"
+#include "pg/shmem.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+/* how long a backend waits for a worker to appear, and naps between looks */
+#define KR_WORKER_PATIENCE_MS 3000
+#define KR_NAP_MS 500
+
+KrCache *kr_keys_cache = NULL;
+LWLock *kr_keys_cache_lock = NULL;
+pg_atomic_uint64 *kr_keys_cache_generations = NULL;
+
+void
+kr_keys_digest(uint8 out[KR_DIGESTBYTES], const KrWrapped *key)
+{
+	/* strings are padded with zeros, see the struct's filler in store.c */
+	if (kr_crypto_sha256(out, (const uint8 *) key, offsetof(KrWrapped, wrap) + key->wrap_len) != KR_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not compute a digest: OpenSSL reported a failure")));
+}
+
+int
+kr_keys_cache_find(const uint8 digest[KR_DIGESTBYTES])
+{
+	for (int i = 0; i < kr_keys_cache->nslots; i++)
+	{
+		KrCacheSlot *slot = &kr_keys_cache->slots[i];
+
+		if (slot->state != KR_SLOT_FREE && memcmp(slot->digest, digest, KR_DIGESTBYTES) == 0)
+			return i;
+	}
+	return -1;
+}
+
+void
+kr_keys_cache_invalidate(int index)
+{
+	KrCacheSlot *slot = &kr_keys_cache->slots[index];
+
+	pg_atomic_write_u64(&kr_keys_cache_generations[index], 0);
+	pg_write_barrier();
+	kr_crypto_secret_wipe(&slot->material);
+}
+
+/* Free slots first, then remembered failures, then the key that was not used for the longest time. */
+static int
+choose_victim(void)
+{
+	int best = -1;
+	int best_rank = 0;
+	uint64 best_used = 0;
+
+	for (int i = 0; i < kr_keys_cache->nslots; i++)
+	{
+		KrCacheSlot *slot = &kr_keys_cache->slots[i];
+		uint64 used = pg_atomic_read_u64(&slot->last_used);
+		int rank;
+
+		if (slot->state == KR_SLOT_WANTED || slot->state == KR_SLOT_FETCHING)
+			continue;
+		rank = slot->state == KR_SLOT_FREE ? 3 : slot->state == KR_SLOT_FAILED ? 2 : 1;
+		if (rank > best_rank || (rank == best_rank && used < best_used))
+		{
+			best = i;
+			best_rank = rank;
+			best_used = used;
+		}
+	}
+	return best;
+}
+
+/* Under the exclusive lock: the slot to wait on, or -1 when every slot is busy fetching. */
+static int
+post_fetch(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz now)
+{
+	int index = kr_keys_cache_find(digest);
+	KrCacheSlot *slot;
+
+	if (index < 0)
+	{
+		index = choose_victim();
+		if (index < 0)
+			return -1;
+		slot = &kr_keys_cache->slots[index];
+		if (slot->state == KR_SLOT_READY)
+			pg_atomic_fetch_add_u64(&kr_keys_cache->evictions, 1);
+		kr_keys_cache_invalidate(index);
+		memcpy(slot->digest, digest, KR_DIGESTBYTES);
+		slot->key = *key;
+		slot->since = 0;
+		slot->verified_at = 0;
+		slot->state = KR_SLOT_FREE;
+	}
+
+	slot = &kr_keys_cache->slots[index];
+	if (slot->state == KR_SLOT_FREE ||
+		(slot->state == KR_SLOT_FAILED && now >= slot->retry_at))
+		slot->state = KR_SLOT_WANTED;
+	pg_atomic_write_u64(&slot->last_used, (uint64) now);
+	return index;
+}
+
+/* True when the slot has an answer for us; then *status tells which. */
+static bool
+read_answer(int index, const uint8 digest[KR_DIGESTBYTES], KrCacheRef *ref,
+			KrStatus *status, KrKmsReport *report)
+{
+	KrCacheSlot *slot = &kr_keys_cache->slots[index];
+
+	if (memcmp(slot->digest, digest, KR_DIGESTBYTES) != 0)
+		return false;
+	if (slot->state == KR_SLOT_READY)
+	{
+		ref->slot = index;
+		ref->generation = pg_atomic_read_u64(&kr_keys_cache_generations[index]);
+		*status = KR_OK;
+		return true;
+	}
+	if (slot->state == KR_SLOT_FAILED)
+	{
+		*status = slot->status;
+		*report = slot->report;
+		return true;
+	}
+	return false;
+}
+
+/* One look without waiting: an answer, or the slot (or none) to wait on. */
+static bool
+look(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], KrCacheRef *ref,
+	 KrStatus *status, KrKmsReport *report, int *index)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool answered;
+
+	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
+	*index = post_fetch(key, digest, now);
+	answered = *index >= 0 && read_answer(*index, digest, ref, status, report);
+	LWLockRelease(kr_keys_cache_lock);
+	return answered;
+}
+
+static bool
+find_ready(const uint8 digest[KR_DIGESTBYTES], KrCacheRef *ref)
+{
+	KrKmsReport unused;
+	KrStatus status = KR_KMS_UNAVAILABLE;
+	bool found;
+	int index;
+
+	LWLockAcquire(kr_keys_cache_lock, LW_SHARED);
+	index = kr_keys_cache_find(digest);
+	found = index >= 0 && read_answer(index, digest, ref, &status, &unused) && status == KR_OK;
+	LWLockRelease(kr_keys_cache_lock);
+	return found;
+}
+
+static KrStatus
+wait_for_worker(KrCacheRef *ref, const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES],
+				KrKmsReport *report)
+{
+	long patience = kr_guc_kms_timeout + kr_guc_kms_connect_timeout + 1000;
+	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz last_seen = start;
+	uint32 event = kr_pg_wait_event("KeyringKey");
+	KrStatus status = KR_KMS_UNAVAILABLE;
+
+	for (;;)
+	{
+		int index;
+		TimestampTz now;
+
+		/* prepared before the look, so that an answer that comes in between is not missed */
+		ConditionVariablePrepareToSleep(&kr_keys_cache->changed);
+		if (look(key, digest, ref, &status, report, &index))
+			break;
+
+		now = GetCurrentTimestamp();
+		if (kr_keys_wake_worker())
+			last_seen = now;
+		if (TimestampDifferenceExceeds(start, now, patience) ||
+			TimestampDifferenceExceeds(last_seen, now, KR_WORKER_PATIENCE_MS))
+		{
+			status = kr_keys_no_answer(report);
+			break;
+		}
+		ConditionVariableTimedSleep(&kr_keys_cache->changed, KR_NAP_MS, event);
+	}
+	ConditionVariableCancelSleep();
+	return status;
+}
+
+KrStatus
+kr_keys_cache_acquire(KrCacheRef *ref, const KrWrapped *key, KrKmsReport *report)
+{
+	uint8 digest[KR_DIGESTBYTES];
+
+	memset(report, 0, sizeof(KrKmsReport));
+	kr_keys_digest(digest, key);
+	if (find_ready(digest, ref))
+		return KR_OK;
+	if (InterruptHoldoffCount > 0 || CritSectionCount > 0)
+	{
+		kr_kms_say(report->message, sizeof(report->message), "the key is not in memory, and this operation cannot wait for it");
+		kr_kms_say(report->hint, sizeof(report->hint), "Run keyring_check_key() for the key, then try again.");
+		return KR_KMS_ABORTED;
+	}
+	return wait_for_worker(ref, key, digest, report);
+}
+
+bool
+kr_keys_cache_use(const KrCacheRef *ref, KrStatus (*use)(const KrSecret *material, void *arg),
+				  void *arg, KrStatus *status)
+{
+	bool valid;
+
+	LWLockAcquire(kr_keys_cache_lock, LW_SHARED);
+	valid = kr_keys_cache_valid(ref);
+	if (valid)
+		*status = use(&kr_keys_cache->slots[ref->slot].material, arg);
+	LWLockRelease(kr_keys_cache_lock);
+	return valid;
+}
+
+void
+kr_keys_cache_touch(const KrCacheRef *ref)
+{
+	pg_atomic_write_u64(&kr_keys_cache->slots[ref->slot].last_used, (uint64) GetCurrentTimestamp());
+}
+
+void
+kr_keys_cache_evict(const uint8 digest[KR_DIGESTBYTES])
+{
+	int index;
+
+	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
+	index = kr_keys_cache_find(digest);
+	if (index >= 0)
+		kr_keys_cache_empty(index);
+	LWLockRelease(kr_keys_cache_lock);
+}
+
+void
+kr_keys_cache_flush(void)
+{
+	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < kr_keys_cache->nslots; i++)
+		kr_keys_cache_empty(i);
+	LWLockRelease(kr_keys_cache_lock);
+}
+
+/* Under the exclusive lock. A slot that is being fetched stays: its waiters asked after the eviction, or do not care. */
+void
+kr_keys_cache_empty(int index)
+{
+	KrCacheSlot *slot = &kr_keys_cache->slots[index];
+
+	if (slot->state == KR_SLOT_READY)
+		pg_atomic_fetch_add_u64(&kr_keys_cache->evictions, 1);
+	kr_keys_cache_invalidate(index);
+	if (slot->state == KR_SLOT_READY || slot->state == KR_SLOT_FAILED)
+		slot->state = KR_SLOT_FREE;
+}
+
+void
+kr_keys_cache_health(KrKeyHealth *out, const KrWrapped *key)
+{
+	uint8 digest[KR_DIGESTBYTES];
+	int index;
+
+	memset(out, 0, sizeof(KrKeyHealth));
+	kr_keys_digest(digest, key);
+	LWLockAcquire(kr_keys_cache_lock, LW_SHARED);
+	index = kr_keys_cache_find(digest);
+	if (index >= 0)
+	{
+		KrCacheSlot *slot = &kr_keys_cache->slots[index];
+
+		out->known = slot->since != 0;
+		out->cached = slot->state == KR_SLOT_READY;
+		out->status = slot->status;
+		out->since = slot->since;
+		out->verified_at = slot->verified_at;
+		strlcpy(out->message, slot->report.message, sizeof(out->message));
+	}
+	LWLockRelease(kr_keys_cache_lock);
+}
+
+void
+kr_keys_cache_stats(KrCacheStats *out)
+{
+	memset(out, 0, sizeof(KrCacheStats));
+	out->unwraps = pg_atomic_read_u64(&kr_keys_cache->unwraps);
+	out->unwrap_failures = pg_atomic_read_u64(&kr_keys_cache->unwrap_failures);
+	out->evictions = pg_atomic_read_u64(&kr_keys_cache->evictions);
+	out->slots = kr_keys_cache->nslots;
+	for (int i = 0; i < kr_keys_cache->nslots; i++)
+	{
+		if (pg_atomic_read_u64(&kr_keys_cache_generations[i]) != 0)
+			out->cached++;
+	}
+}
+
+static Size
+slots_size(void)
+{
+	return add_size(offsetof(KrCache, slots), mul_size(kr_guc_max_cached_keys, sizeof(KrCacheSlot)));
+}
+
+static void
+start_slots(void *memory, LWLock *lock, bool found)
+{
+	kr_keys_cache = memory;
+	kr_keys_cache_lock = lock;
+	if (found)
+		return;
+
+	kr_keys_cache->nslots = kr_guc_max_cached_keys;
+	ConditionVariableInit(&kr_keys_cache->changed);
+	pg_atomic_init_u64(&kr_keys_cache->last_generation, 0);
+	pg_atomic_init_u64(&kr_keys_cache->unwraps, 0);
+	pg_atomic_init_u64(&kr_keys_cache->unwrap_failures, 0);
+	pg_atomic_init_u64(&kr_keys_cache->evictions, 0);
+	for (int i = 0; i < kr_keys_cache->nslots; i++)
+		pg_atomic_init_u64(&kr_keys_cache->slots[i].last_used, 0);
+}
+
+static Size
+generations_size(void)
+{
+	return mul_size(kr_guc_max_cached_keys, sizeof(pg_atomic_uint64));
+}
+
+static void
+start_generations(void *memory, LWLock *lock, bool found)
+{
+	kr_keys_cache_generations = memory;
+	for (int i = 0; !found && i < kr_guc_max_cached_keys; i++)
+		pg_atomic_init_u64(&kr_keys_cache_generations[i], 0);
+}
+
+void
+kr_keys_cache_init(void)
+{
+	static const KrShmemPart slots = { "keyring keys", slots_size, start_slots, true };
+	static const KrShmemPart generations = { "keyring generations", generations_size, start_generations, false };
+
+	kr_pg_shmem_add(&slots);
+	kr_pg_shmem_add(&generations);
+}

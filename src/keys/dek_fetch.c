@@ -1,0 +1,178 @@
+/*
+ * src/keys/dek_fetch.c
+ *
+ * The worker's side of the cache: what to unwrap next, and what an answer does.
+ * The lock protocol is in dek_cache.c. There is one worker, so at most one slot
+ * is FETCHING, unless a worker died over it.
+ */
+#include "postgres.h"
+
+#include "keys/cache_slots.h"
+#include "pg/guc.h"
+#include "utils/timestamp.h"
+
+/* a failure is remembered so long that a crowd of backends does not repeat it, and no longer */
+#define KR_FAILURE_MEMORY_MS 2000
+
+/* while a KMS does not answer, ask again this often */
+#define KR_RECHECK_RETRY_MS 5000
+
+/* READY slots: when to unwrap again. Derived, so that a changed keyring.cache_ttl counts at once. */
+static TimestampTz
+due_at(const KrCacheSlot *slot)
+{
+	TimestampTz due = TimestampTzPlusMilliseconds(slot->verified_at, (int64) kr_guc_cache_ttl * 1000);
+
+	return Max(due, slot->retry_at);
+}
+
+static void
+take(KrCacheWork *work, int index, bool recheck)
+{
+	work->slot = index;
+	work->recheck = recheck;
+	work->key = kr_keys_cache->slots[index].key;
+	memcpy(work->digest, kr_keys_cache->slots[index].digest, KR_DIGESTBYTES);
+}
+
+bool
+kr_keys_cache_next(KrCacheWork *work)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int due = -1;
+	bool found = false;
+
+	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < kr_keys_cache->nslots && !found; i++)
+	{
+		KrCacheSlot *slot = &kr_keys_cache->slots[i];
+
+		if (slot->state == KR_SLOT_WANTED)
+		{
+			slot->state = KR_SLOT_FETCHING;
+			take(work, i, false);
+			found = true;
+		}
+		else if (due < 0 && slot->state == KR_SLOT_READY && now >= due_at(slot))
+			due = i;
+	}
+	if (!found && due >= 0)
+	{
+		take(work, due, true);
+		found = true;
+	}
+	LWLockRelease(kr_keys_cache_lock);
+	return found;
+}
+
+/* Whether a failure says that the key's owner took it away, rather than that nobody answered. */
+static bool
+is_refusal(KrStatus status)
+{
+	switch (status)
+	{
+		case KR_KMS_DENIED:
+		case KR_KMS_DISABLED:
+		case KR_KMS_DESTROY_SCHEDULED:
+		case KR_KMS_DESTROYED:
+		case KR_KMS_NOT_FOUND:
+		case KR_KMS_BAD_CIPHERTEXT:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static void
+store_success(KrCacheSlot *slot, int index, const KrSecret *material, TimestampTz now)
+{
+	slot->verified_at = now;
+	slot->retry_at = 0;
+	if (slot->state == KR_SLOT_READY && kr_crypto_secret_equal(&slot->material, material))
+		return;
+
+	slot->material = *material;
+	slot->state = KR_SLOT_READY;
+	pg_write_barrier();
+	pg_atomic_write_u64(&kr_keys_cache_generations[index],
+						pg_atomic_add_fetch_u64(&kr_keys_cache->last_generation, 1));
+}
+
+static void
+store_failure(KrCacheSlot *slot, int index, KrStatus status, TimestampTz now)
+{
+	bool in_grace = slot->state == KR_SLOT_READY && !is_refusal(status) &&
+		!TimestampDifferenceExceeds(slot->verified_at, now, kr_guc_cache_grace * 1000);
+
+	if (in_grace)
+	{
+		slot->retry_at = TimestampTzPlusMilliseconds(now, KR_RECHECK_RETRY_MS);
+		return;
+	}
+	if (slot->state == KR_SLOT_READY)
+		pg_atomic_fetch_add_u64(&kr_keys_cache->evictions, 1);
+	kr_keys_cache_invalidate(index);
+	slot->state = KR_SLOT_FAILED;
+	slot->retry_at = TimestampTzPlusMilliseconds(now, KR_FAILURE_MEMORY_MS);
+}
+
+void
+kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const KrSecret *material,
+					 const KrKmsReport *report)
+{
+	KrCacheSlot *slot = &kr_keys_cache->slots[work->slot];
+	TimestampTz now = GetCurrentTimestamp();
+
+	pg_atomic_fetch_add_u64(&kr_keys_cache->unwraps, 1);
+	if (status != KR_OK)
+		pg_atomic_fetch_add_u64(&kr_keys_cache->unwrap_failures, 1);
+
+	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
+
+	/* a key that was flushed during its recheck stays flushed */
+	if (memcmp(slot->digest, work->digest, KR_DIGESTBYTES) == 0 &&
+		slot->state == (work->recheck ? KR_SLOT_READY : KR_SLOT_FETCHING))
+	{
+		if (slot->since == 0 || slot->status != status)
+			slot->since = now;
+		slot->status = status;
+		slot->report = *report;
+		if (status == KR_OK)
+			store_success(slot, work->slot, material, now);
+		else
+			store_failure(slot, work->slot, status, now);
+	}
+	LWLockRelease(kr_keys_cache_lock);
+	ConditionVariableBroadcast(&kr_keys_cache->changed);
+}
+
+long
+kr_keys_cache_next_due(void)
+{
+	TimestampTz first = 0;
+
+	LWLockAcquire(kr_keys_cache_lock, LW_SHARED);
+	for (int i = 0; i < kr_keys_cache->nslots; i++)
+	{
+		KrCacheSlot *slot = &kr_keys_cache->slots[i];
+
+		if (slot->state == KR_SLOT_READY && (first == 0 || due_at(slot) < first))
+			first = due_at(slot);
+	}
+	LWLockRelease(kr_keys_cache_lock);
+	if (first == 0)
+		return -1;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), first);
+}
+
+void
+kr_keys_cache_adopt(void)
+{
+	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < kr_keys_cache->nslots; i++)
+	{
+		if (kr_keys_cache->slots[i].state == KR_SLOT_FETCHING)
+			kr_keys_cache->slots[i].state = KR_SLOT_WANTED;
+	}
+	LWLockRelease(kr_keys_cache_lock);
+}

@@ -1,0 +1,315 @@
+/*
+ * src/keys/request.c
+ *
+ * Requests to the KMS worker, and its presence.
+ *
+ * Lock protocol: the part's LWLock guards every field. A slot belongs to the
+ * backend that took it from FREE until it frees it, except while RUNNING, when
+ * the worker reads the request and writes the result; a backend that gives up
+ * then leaves the slot ABANDONED and the worker frees it. No lock is held while a
+ * provider works.
+ */
+#include "postgres.h"
+
+#include "keys/request.h"
+#include "miscadmin.h"
+#include "pg/compat.h"
+#include "pg/guc.h"
+#include "pg/shmem.h"
+#include "storage/condition_variable.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#define KR_REQUEST_SLOTS 8
+#define KR_NAP_MS 500
+#define KR_WORKER_PATIENCE_MS 3000
+
+/* one request may be several calls to the provider */
+#define KR_CALLS_PER_REQUEST 5
+
+typedef enum KrRequestState
+{
+	KR_REQUEST_FREE,
+	KR_REQUEST_TAKEN,			/* a backend is filling it in */
+	KR_REQUEST_POSTED,
+	KR_REQUEST_RUNNING,
+	KR_REQUEST_DONE,
+	KR_REQUEST_ABANDONED		/* RUNNING, but nobody waits any more */
+} KrRequestState;
+
+typedef struct KrRequestSlot
+{
+	KrRequestState state;
+	KrRequest request;
+	KrRequestResult result;
+} KrRequestSlot;
+
+typedef struct KrRequests
+{
+	ConditionVariable changed;
+	Latch *worker_latch;		/* NULL when there is no worker */
+	int worker_pid;
+	KrRequestSlot slots[KR_REQUEST_SLOTS];
+} KrRequests;
+
+static KrRequests *requests = NULL;
+static LWLock *requests_lock = NULL;
+
+bool
+kr_keys_wake_worker(void)
+{
+	bool present;
+
+	LWLockAcquire(requests_lock, LW_SHARED);
+	present = requests->worker_latch != NULL;
+	if (present)
+		SetLatch(requests->worker_latch);
+	LWLockRelease(requests_lock);
+	return present;
+}
+
+int
+kr_keys_worker_pid(void)
+{
+	int pid;
+
+	LWLockAcquire(requests_lock, LW_SHARED);
+	pid = requests->worker_pid;
+	LWLockRelease(requests_lock);
+	return pid;
+}
+
+KrStatus
+kr_keys_no_answer(KrKmsReport *report)
+{
+	if (kr_keys_worker_pid() == 0)
+	{
+		kr_kms_say(report->message, sizeof(report->message), "background worker \"keyring kms\" is not running");
+		kr_kms_say(report->hint, sizeof(report->hint),
+				   "Look for its messages in the server log; raise max_worker_processes if none was free.");
+	}
+	else
+	{
+		kr_kms_say(report->message, sizeof(report->message), "background worker \"keyring kms\" did not answer in time");
+		kr_kms_say(report->hint, sizeof(report->hint),
+				   "Try again; look at keyring_doctor() and at the server log.");
+	}
+	return KR_KMS_UNAVAILABLE;
+}
+
+static void
+set_state(int index, KrRequestState state)
+{
+	LWLockAcquire(requests_lock, LW_EXCLUSIVE);
+	requests->slots[index].state = state;
+	LWLockRelease(requests_lock);
+	ConditionVariableBroadcast(&requests->changed);
+}
+
+static int
+take_slot(void)
+{
+	int index = -1;
+
+	LWLockAcquire(requests_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < KR_REQUEST_SLOTS && index < 0; i++)
+	{
+		if (requests->slots[i].state == KR_REQUEST_FREE)
+		{
+			requests->slots[i].state = KR_REQUEST_TAKEN;
+			index = i;
+		}
+	}
+	LWLockRelease(requests_lock);
+	return index;
+}
+
+/* Frees a slot that may be at any point of its way: the way out of a cancelled wait. */
+static void
+give_up(int code, Datum arg)
+{
+	KrRequestSlot *slot = &requests->slots[DatumGetInt32(arg)];
+
+	LWLockAcquire(requests_lock, LW_EXCLUSIVE);
+	slot->state = slot->state == KR_REQUEST_RUNNING ? KR_REQUEST_ABANDONED : KR_REQUEST_FREE;
+	LWLockRelease(requests_lock);
+	ConditionVariableBroadcast(&requests->changed);
+}
+
+typedef struct KrPatience
+{
+	TimestampTz start;
+	TimestampTz last_seen;
+} KrPatience;
+
+/* One nap. False when it is time to give up. */
+static bool
+nap(KrPatience *patience)
+{
+	long limit = (long) KR_CALLS_PER_REQUEST * kr_guc_kms_timeout + kr_guc_kms_connect_timeout;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (kr_keys_wake_worker())
+		patience->last_seen = now;
+	if (TimestampDifferenceExceeds(patience->start, now, limit) ||
+		TimestampDifferenceExceeds(patience->last_seen, now, KR_WORKER_PATIENCE_MS))
+		return false;
+	ConditionVariableTimedSleep(&requests->changed, KR_NAP_MS, kr_pg_wait_event("KeyringRequest"));
+	return true;
+}
+
+static bool
+is_done(int index)
+{
+	bool done;
+
+	LWLockAcquire(requests_lock, LW_SHARED);
+	done = requests->slots[index].state == KR_REQUEST_DONE;
+	LWLockRelease(requests_lock);
+	return done;
+}
+
+static void
+run_in_slot(int index, KrRequestResult *result, const KrRequest *request, KrPatience *patience)
+{
+	KrRequestSlot *slot = &requests->slots[index];
+
+	slot->request = *request;
+	set_state(index, KR_REQUEST_POSTED);
+
+	ConditionVariablePrepareToSleep(&requests->changed);
+	while (!is_done(index))
+	{
+		if (!nap(patience))
+		{
+			result->status = kr_keys_no_answer(&result->report);
+			break;
+		}
+	}
+	ConditionVariableCancelSleep();
+	if (is_done(index))
+		*result = slot->result;
+}
+
+void
+kr_keys_request(KrRequestResult *result, const KrRequest *request)
+{
+	KrPatience patience;
+	int index;
+
+	memset(result, 0, sizeof(KrRequestResult));
+	patience.start = patience.last_seen = GetCurrentTimestamp();
+
+	ConditionVariablePrepareToSleep(&requests->changed);
+	while ((index = take_slot()) < 0)
+	{
+		if (!nap(&patience))
+		{
+			ConditionVariableCancelSleep();
+			result->status = kr_keys_no_answer(&result->report);
+			return;
+		}
+	}
+	ConditionVariableCancelSleep();
+
+	/* also on FATAL: a terminated backend must not keep its slot for ever */
+	PG_ENSURE_ERROR_CLEANUP(give_up, Int32GetDatum(index));
+	{
+		run_in_slot(index, result, request, &patience);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(give_up, Int32GetDatum(index));
+	give_up(0, Int32GetDatum(index));
+}
+
+static int
+next_posted(void)
+{
+	int index = -1;
+
+	LWLockAcquire(requests_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < KR_REQUEST_SLOTS && index < 0; i++)
+	{
+		if (requests->slots[i].state == KR_REQUEST_POSTED)
+		{
+			requests->slots[i].state = KR_REQUEST_RUNNING;
+			index = i;
+		}
+	}
+	LWLockRelease(requests_lock);
+	return index;
+}
+
+bool
+kr_keys_request_serve(KrRequestHandler handler)
+{
+	int index = next_posted();
+	KrRequestSlot *slot;
+
+	if (index < 0)
+		return false;
+
+	slot = &requests->slots[index];
+	memset(&slot->result, 0, sizeof(KrRequestResult));
+	slot->result.status = handler(&slot->result, &slot->request);
+
+	LWLockAcquire(requests_lock, LW_EXCLUSIVE);
+	slot->state = slot->state == KR_REQUEST_ABANDONED ? KR_REQUEST_FREE : KR_REQUEST_DONE;
+	LWLockRelease(requests_lock);
+	ConditionVariableBroadcast(&requests->changed);
+	return true;
+}
+
+static void
+withdraw_worker(int code, Datum arg)
+{
+	LWLockAcquire(requests_lock, LW_EXCLUSIVE);
+	requests->worker_latch = NULL;
+	requests->worker_pid = 0;
+	LWLockRelease(requests_lock);
+}
+
+void
+kr_keys_worker_announce(void)
+{
+	LWLockAcquire(requests_lock, LW_EXCLUSIVE);
+	requests->worker_latch = MyLatch;
+	requests->worker_pid = MyProcPid;
+	for (int i = 0; i < KR_REQUEST_SLOTS; i++)
+	{
+		KrRequestSlot *slot = &requests->slots[i];
+
+		/* a predecessor died over it; its provider calls are safe to repeat */
+		if (slot->state == KR_REQUEST_RUNNING)
+			slot->state = KR_REQUEST_POSTED;
+		else if (slot->state == KR_REQUEST_ABANDONED)
+			slot->state = KR_REQUEST_FREE;
+	}
+	LWLockRelease(requests_lock);
+	before_shmem_exit(withdraw_worker, (Datum) 0);
+}
+
+static Size
+requests_size(void)
+{
+	return sizeof(KrRequests);
+}
+
+static void
+start_requests(void *memory, LWLock *lock, bool found)
+{
+	requests = memory;
+	requests_lock = lock;
+	if (!found)
+		ConditionVariableInit(&requests->changed);
+}
+
+void
+kr_keys_request_init(void)
+{
+	static const KrShmemPart part = { "keyring requests", requests_size, start_requests, false };
+
+	kr_pg_shmem_add(&part);
+}

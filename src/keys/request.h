@@ -1,0 +1,68 @@
+/*
+ * src/keys/request.h
+ *
+ * Requests to the KMS worker that are not simply "unwrap this": make a data key,
+ * wrap it anew, check it live. One waiter each, a few slots in shared memory.
+ * Also the worker's presence: who it is and how to wake it.
+ */
+#ifndef KR_KEYS_REQUEST_H
+#define KR_KEYS_REQUEST_H
+
+#include "keys/wrapped.h"
+
+typedef enum KrRequestOp
+{
+	KR_REQUEST_CREATE,			/* key: uuid, provider, resource of the new one; other: a key to take the token key from */
+	KR_REQUEST_REWRAP,			/* key: to be wrapped under the KEK's current version */
+	KR_REQUEST_CHECK			/* key: unwrapped and verified live, whatever the cache says */
+} KrRequestOp;
+
+typedef struct KrRequest
+{
+	KrRequestOp op;
+	bool has_other;
+	bool may_create_root_key;
+	KrWrapped key;
+	KrWrapped other;
+} KrRequest;
+
+typedef struct KrRequestResult
+{
+	KrStatus status;
+	KrKmsReport report;
+	KrStatus describe_status;
+	KrKmsReport describe_report;
+	KrKmsDescription description;
+	KrKmsWrap wrap;				/* of CREATE and REWRAP */
+	uint8 check_value[KR_HMACBYTES];
+	uint8 token_key_id[KR_TOKEN_KEY_IDBYTES];
+} KrRequestResult;
+
+/* ---- backends ---- */
+
+/* Posts a request and waits for its result, interruptible, with a deadline. result->status tells how it went. */
+extern void kr_keys_request(KrRequestResult *result, const KrRequest *request);
+
+/* Wakes the worker; false when there is none. */
+extern bool kr_keys_wake_worker(void);
+
+/* Words for "the worker does not answer": KR_KMS_UNAVAILABLE with message and hint. */
+extern KrStatus kr_keys_no_answer(KrKmsReport *report);
+
+/* Pid of the worker, 0 = none. */
+extern int kr_keys_worker_pid(void);
+
+/* ---- the worker ---- */
+
+typedef KrStatus (*KrRequestHandler) (KrRequestResult *result, const KrRequest *request);
+
+/* Runs handler on the next request; false when there is none. */
+extern bool kr_keys_request_serve(KrRequestHandler handler);
+
+/* Announces this process as the worker until it exits; fails what a predecessor left half done. */
+extern void kr_keys_worker_announce(void);
+
+/* From _PG_init: shared memory. */
+extern void kr_keys_request_init(void);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * src/keys/ring.h
+ *
+ * The keys of this database as this backend knows them: the catalog rows it has
+ * read, and what it derived from each. Rows are kept until an invalidation of
+ * keyring_key arrives; that is how a backend learns of a new primary, and why a
+ * rolled-back activation leaves nothing behind.
+ */
+#ifndef KR_KEYS_RING_H
+#define KR_KEYS_RING_H
+
+#include "keys/dek_cache.h"
+#include "keys/store.h"
+
+/* How this process numbers its envelopes: one random prefix, then a counter (doc/envelope.md). */
+typedef struct KrSealer
+{
+	KrXaesContext *context;		/* keyed for prefix; NULL until used */
+	uint64 generation;			/* of the slot it was derived from */
+	uint8 prefix[KR_XAES_PREFIXBYTES];
+	uint32 counter;				/* last one used */
+	TimestampTz prefix_since;
+	TimestampTz transaction;	/* start of the last transaction that sealed */
+	int pid;
+} KrSealer;
+
+typedef struct KrKey
+{
+	KrKeyRow row;
+	KrCacheRef ref;
+	TimestampTz touched;		/* transaction in which the cache was last told that the key is in use */
+	KrSealer sealer;
+	KrTokenContext *token;		/* NULL until used */
+	uint64 token_generation;
+} KrKey;
+
+/*
+ * All of these may read the catalog. Pointers stay valid until the next call of any of
+ * them: look a key up, use it, forget it.
+ */
+extern KrKey *kr_keys_by_tag(uint32 tag);	/* NULL: unknown to this database */
+extern KrKey *kr_keys_by_id(int32 id);	/* NULL: unknown */
+extern KrKey *kr_keys_primary(void);	/* NULL: there is none */
+extern KrKey *kr_keys_for_tokens(void); /* the primary, else any key that is not destroyed, else NULL */
+
+/*
+ * Makes sure that the key's material is in the cache and key->ref valid; throws with the
+ * SQLSTATE of what stands in the way. doing: "open a value".
+ */
+extern void kr_keys_ready(KrKey *key, const char *doing);
+
+/* The context that opens what was sealed under this prefix, keyed; throws. The key is ready. */
+extern KrXaesContext *kr_keys_opener(KrKey *key, const uint8 *prefix, const char *doing);
+
+/* Takes the next nonce: sealer->prefix, counter and context are what to seal with. The key is ready. */
+extern KrSealer *kr_keys_sealer(KrKey *key);
+
+/* The token context of the database. Throws KR007 when there is no key at all. */
+extern KrTokenContext *kr_keys_token_context(void);
+
+/* Throws for this key: "could not <doing> with key 3 (label): ..." */
+extern void kr_keys_fail(const KrKey *key, KrStatus status, const KrKmsReport *report, const char *doing) pg_attribute_noreturn();
+
+/* Registers the callbacks; from _PG_init. */
+extern void kr_keys_ring_init(void);
+
+#endif
