@@ -13,10 +13,10 @@
 typedef enum KrSlotState
 {
 	KR_SLOT_FREE,
-	KR_SLOT_WANTED,				/* a backend waits; set by backends */
-	KR_SLOT_FETCHING,			/* the worker is at it; set by the worker */
-	KR_SLOT_READY,				/* material is valid; set by the worker */
-	KR_SLOT_FAILED				/* the last attempt failed; remembered until retry_at */
+	KR_SLOT_WANTED,   /* a backend waits; set by backends */
+	KR_SLOT_FETCHING, /* the worker is at it; set by the worker */
+	KR_SLOT_READY,    /* material is valid; set by the worker */
+	KR_SLOT_FAILED    /* the last attempt failed; remembered until retry_at */
 } KrSlotState;
 
 /* All fields are guarded by the cache's lock unless said otherwise. */
@@ -25,21 +25,21 @@ typedef struct KrCacheSlot
 	KrSlotState state;
 	uint8 digest[KR_DIGESTBYTES];
 	KrWrapped key;
-	KrSecret material;			/* empty unless READY */
+	KrSecret material; /* empty unless READY */
 
-	KrStatus status;			/* of the last attempt */
+	KrStatus status; /* of the last attempt */
 	KrKmsReport report;
-	TimestampTz since;			/* when status was first seen; 0 = no attempt yet */
-	TimestampTz verified_at;	/* last successful unwrap */
-	TimestampTz retry_at;		/* FAILED, or READY after a failure: not asked again before */
+	TimestampTz since;       /* when status was first seen; 0 = no attempt yet */
+	TimestampTz verified_at; /* last successful unwrap */
+	TimestampTz retry_at;    /* FAILED, or READY after a failure: not asked again before */
 
 	pg_atomic_uint64 last_used; /* no lock */
 } KrCacheSlot;
 
 typedef struct KrCache
 {
-	ConditionVariable changed;	/* broadcast when a fetch has ended */
-	pg_atomic_uint64 last_generation;	/* the highest that was ever given out */
+	ConditionVariable changed;        /* broadcast when a fetch has ended */
+	pg_atomic_uint64 last_generation; /* the highest that was ever given out */
 	pg_atomic_uint64 unwraps;
 	pg_atomic_uint64 unwrap_failures;
 	pg_atomic_uint64 evictions;

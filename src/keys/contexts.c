@@ -28,7 +28,7 @@
 
 typedef struct KrOpener
 {
-	uint64 generation;			/* 0 = empty */
+	uint64 generation; /* 0 = empty */
 	uint8 prefix[KR_XAES_PREFIXBYTES];
 	KrXaesContext *context;
 } KrOpener;

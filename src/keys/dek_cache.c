@@ -77,7 +77,8 @@ choose_victim(void)
 
 		if (slot->state == KR_SLOT_WANTED || slot->state == KR_SLOT_FETCHING)
 			continue;
-		rank = slot->state == KR_SLOT_FREE ? 3 : slot->state == KR_SLOT_FAILED ? 2 : 1;
+		rank = slot->state == KR_SLOT_FREE ? 3 : slot->state == KR_SLOT_FAILED ? 2 :
+																				 1;
 		if (rank > best_rank || (rank == best_rank && used < best_used))
 		{
 			best = i;

@@ -32,11 +32,11 @@ typedef struct KrCacheStats
 /* What is known of a key's health. */
 typedef struct KrKeyHealth
 {
-	bool known;					/* false: not asked for since the server started */
+	bool known; /* false: not asked for since the server started */
 	bool cached;
-	KrStatus status;			/* of the last attempt */
-	TimestampTz since;			/* when that status was first seen */
-	TimestampTz verified_at;	/* last success, 0 = never */
+	KrStatus status;         /* of the last attempt */
+	TimestampTz since;       /* when that status was first seen */
+	TimestampTz verified_at; /* last success, 0 = never */
 	char message[384];
 } KrKeyHealth;
 
@@ -83,7 +83,7 @@ typedef struct KrCacheWork
 {
 	int slot;
 	uint8 digest[KR_DIGESTBYTES];
-	bool recheck;				/* the key is cached; this is the unwrap of every keyring.cache_ttl */
+	bool recheck; /* the key is cached; this is the unwrap of every keyring.cache_ttl */
 	KrWrapped key;
 } KrCacheWork;
 

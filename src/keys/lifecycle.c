@@ -231,8 +231,7 @@ store_staged(KrKeyRow *row)
 	row->id = last == NULL ? 1 : last->id + 1;
 	row->tag = unused_tag(rows);
 	kr_keys_store_insert(row);
-	kr_keys_store_event(row->id, "create", psprintf("provider %s, KEK version %s", row->wrapped.provider,
-													 row->kek_version));
+	kr_keys_store_event(row->id, "create", psprintf("provider %s, KEK version %s", row->wrapped.provider, row->kek_version));
 	return true;
 }
 

@@ -33,11 +33,11 @@
 typedef enum KrRequestState
 {
 	KR_REQUEST_FREE,
-	KR_REQUEST_TAKEN,			/* a backend is filling it in */
+	KR_REQUEST_TAKEN, /* a backend is filling it in */
 	KR_REQUEST_POSTED,
 	KR_REQUEST_RUNNING,
 	KR_REQUEST_DONE,
-	KR_REQUEST_ABANDONED		/* RUNNING, but nobody waits any more */
+	KR_REQUEST_ABANDONED /* RUNNING, but nobody waits any more */
 } KrRequestState;
 
 typedef struct KrRequestSlot
@@ -50,7 +50,7 @@ typedef struct KrRequestSlot
 typedef struct KrRequests
 {
 	ConditionVariable changed;
-	Latch *worker_latch;		/* NULL when there is no worker */
+	Latch *worker_latch; /* NULL when there is no worker */
 	int worker_pid;
 	KrRequestSlot slots[KR_REQUEST_SLOTS];
 } KrRequests;

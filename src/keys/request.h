@@ -12,9 +12,9 @@
 
 typedef enum KrRequestOp
 {
-	KR_REQUEST_CREATE,			/* key: uuid, provider, resource of the new one; other: a key to take the token key from */
-	KR_REQUEST_REWRAP,			/* key: to be wrapped under the KEK's current version */
-	KR_REQUEST_CHECK			/* key: unwrapped and verified live, whatever the cache says */
+	KR_REQUEST_CREATE, /* key: uuid, provider, resource of the new one; other: a key to take the token key from */
+	KR_REQUEST_REWRAP, /* key: to be wrapped under the KEK's current version */
+	KR_REQUEST_CHECK   /* key: unwrapped and verified live, whatever the cache says */
 } KrRequestOp;
 
 typedef struct KrRequest
@@ -33,7 +33,7 @@ typedef struct KrRequestResult
 	KrStatus describe_status;
 	KrKmsReport describe_report;
 	KrKmsDescription description;
-	KrKmsWrap wrap;				/* of CREATE and REWRAP */
+	KrKmsWrap wrap; /* of CREATE and REWRAP */
 	uint8 check_value[KR_HMACBYTES];
 	uint8 token_key_id[KR_TOKEN_KEY_IDBYTES];
 } KrRequestResult;
@@ -54,7 +54,7 @@ extern int kr_keys_worker_pid(void);
 
 /* ---- the worker ---- */
 
-typedef KrStatus (*KrRequestHandler) (KrRequestResult *result, const KrRequest *request);
+typedef KrStatus (*KrRequestHandler)(KrRequestResult *result, const KrRequest *request);
 
 /* Runs handler on the next request; false when there is none. */
 extern bool kr_keys_request_serve(KrRequestHandler handler);

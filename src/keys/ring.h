@@ -15,12 +15,12 @@
 /* How this process numbers its envelopes: one random prefix, then a counter (doc/envelope.md). */
 typedef struct KrSealer
 {
-	KrXaesContext *context;		/* keyed for prefix; NULL until used */
-	uint64 generation;			/* of the slot it was derived from */
+	KrXaesContext *context; /* keyed for prefix; NULL until used */
+	uint64 generation;      /* of the slot it was derived from */
 	uint8 prefix[KR_XAES_PREFIXBYTES];
-	uint32 counter;				/* last one used */
+	uint32 counter; /* last one used */
 	TimestampTz prefix_since;
-	TimestampTz transaction;	/* start of the last transaction that sealed */
+	TimestampTz transaction; /* start of the last transaction that sealed */
 	int pid;
 } KrSealer;
 
@@ -28,9 +28,9 @@ typedef struct KrKey
 {
 	KrKeyRow row;
 	KrCacheRef ref;
-	TimestampTz touched;		/* transaction in which the cache was last told that the key is in use */
+	TimestampTz touched; /* transaction in which the cache was last told that the key is in use */
 	KrSealer sealer;
-	KrTokenContext *token;		/* NULL until used */
+	KrTokenContext *token; /* NULL until used */
 	uint64 token_generation;
 } KrKey;
 
@@ -38,10 +38,10 @@ typedef struct KrKey
  * All of these may read the catalog. Pointers stay valid until the next call of any of
  * them: look a key up, use it, forget it.
  */
-extern KrKey *kr_keys_by_tag(uint32 tag);	/* NULL: unknown to this database */
-extern KrKey *kr_keys_by_id(int32 id);	/* NULL: unknown */
-extern KrKey *kr_keys_primary(void);	/* NULL: there is none */
-extern KrKey *kr_keys_for_tokens(void); /* the primary, else any key that is not destroyed, else NULL */
+extern KrKey *kr_keys_by_tag(uint32 tag); /* NULL: unknown to this database */
+extern KrKey *kr_keys_by_id(int32 id);    /* NULL: unknown */
+extern KrKey *kr_keys_primary(void);      /* NULL: there is none */
+extern KrKey *kr_keys_for_tokens(void);   /* the primary, else any key that is not destroyed, else NULL */
 
 /*
  * Makes sure that the key's material is in the cache and key->ref valid; throws with the

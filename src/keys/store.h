@@ -31,7 +31,7 @@ typedef struct KrKeyRow
 	char label[KR_LABELMAX];
 	char kek_version[KR_KMS_VERSIONMAX];
 	uint8 token_key_id[KR_TOKEN_KEY_IDBYTES];
-	KrWrapped wrapped;			/* wrap_len 0 when destroyed */
+	KrWrapped wrapped; /* wrap_len 0 when destroyed */
 } KrKeyRow;
 
 /* The state's word, as in the catalog; and back (ERROR for another word). */

@@ -56,4 +56,11 @@
 	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
+/* 17 finds a backend's PGPROC by number */
+#if PG_VERSION_NUM >= 170000
+#define kr_pg_proc_of(vxid) ProcNumberGetProc((vxid).procNumber)
+#else
+#define kr_pg_proc_of(vxid) BackendIdGetProc((vxid).backendId)
+#endif
+
 #endif

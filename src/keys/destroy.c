@@ -1,0 +1,268 @@
+/*
+ * src/keys/destroy.c
+ *
+ * Destroying a key, which nobody can undo. What makes it safe is the order:
+ *
+ * 1. a first count, so that an obvious refusal comes at once and disturbs nobody;
+ * 2. every transaction that runs now must end, since it may hold an old envelope in
+ *    memory or see row versions under the key. No lock is held meanwhile: whoever is
+ *    waited for must be able to finish;
+ * 3. the key is locked against ciphertext input, every encrypted column's relation
+ *    against writers, until commit;
+ * 4. the count that decides, under a snapshot taken after the locks.
+ *
+ * Order of locks: keyring_key, the key, relations by Oid.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/xact.h"
+#include "keys/census.h"
+#include "keys/destroy.h"
+#include "keys/lifecycle.h"
+#include "keys/ring.h"
+#include "miscadmin.h"
+#include "pg/report.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/sinvaladt.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+typedef struct KrPending
+{
+	uint8 digest[KR_DIGESTBYTES];
+	struct KrPending *next;
+} KrPending;
+
+/* keys whose destruction waits for this transaction's commit; in TopTransactionContext */
+static KrPending *pending = NULL;
+
+static void
+refuse_in_use(const KrKeyRow *row, Oid relid, int64 values)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("cannot destroy %s: values still need it", kr_pg_key_words(row->id, row->label)),
+			 errdetail("Table \"%s\" holds %lld of them.", get_rel_name(relid), (long long) values),
+			 errhint("Re-encrypt them under the primary key first; SELECT * FROM keyring_census() counts them.")));
+}
+
+static void
+refuse_temporary(const KrKeyRow *row, Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("cannot destroy %s: a temporary table of another session has an encrypted column",
+					kr_pg_key_words(row->id, row->label)),
+			 errdetail("It is \"%s.%s\", whose rows only its session can read.",
+					   get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid)),
+			 errhint("Wait until that session ends, or drop the table there.")));
+}
+
+/* Values of one relation under the key. The relation may be gone. */
+static int64
+count_in(Oid relid, List *columns, uint32 tag, Snapshot snapshot, LOCKMODE lock)
+{
+	Relation rel = try_relation_open(relid, lock);
+	AttrNumber attnums[MaxHeapAttributeNumber];
+	int n = 0;
+	int64 values = 0;
+	ListCell *lc;
+
+	if (rel == NULL)
+		return 0;
+	foreach(lc, columns)
+	{
+		KrEncryptedColumn *column = lfirst(lc);
+
+		if (column->relation == relid)
+			attnums[n++] = column->attnum;
+	}
+	foreach(lc, kr_keys_census(rel, n, attnums, snapshot))
+	{
+		KrKeyCount *count = lfirst(lc);
+
+		if (!count->damaged && count->tag == tag)
+			values += count->values;
+	}
+	relation_close(rel, NoLock);
+	return values;
+}
+
+static void
+refuse_if_used(const KrKeyRow *row, List *columns, LOCKMODE lock)
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Oid last = InvalidOid;
+	ListCell *lc;
+
+	foreach(lc, columns)
+	{
+		KrEncryptedColumn *column = lfirst(lc);
+		int64 values;
+
+		if (column->other_temp)
+			refuse_temporary(row, column->relation);
+		if (!column->stored || column->relation == last)
+			continue;
+		last = column->relation;
+		values = count_in(column->relation, columns, row->tag, snapshot, lock);
+		if (values > 0)
+			refuse_in_use(row, column->relation, values);
+	}
+	UnregisterSnapshot(snapshot);
+}
+
+static void
+wait_for(VirtualTransactionId vxid)
+{
+	PGPROC *proc;
+
+	if (VirtualXactLock(vxid, false))
+		return;
+	proc = kr_pg_proc_of(vxid);
+	ereport(NOTICE,
+			(errmsg("waiting for the transaction of process %d to end", proc != NULL ? proc->pid : 0),
+			 errdetail("It began earlier and may still hold values under the key.")));
+	VirtualXactLock(vxid, true);
+}
+
+static void
+wait_for_transactions(void)
+{
+	int n;
+	VirtualTransactionId *running = GetCurrentVirtualXIDs(InvalidTransactionId, false, false,
+														  PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, &n);
+
+	for (int i = 0; i < n; i++)
+		wait_for(running[i]);
+}
+
+static void
+lock_relation(Oid relid)
+{
+	if (ConditionalLockRelationOid(relid, ShareLock))
+		return;
+	ereport(NOTICE,
+			(errmsg("waiting for transactions that write to table \"%s\" to end", get_rel_name(relid)),
+			 errhint("Prepared transactions count too: see pg_locks and pg_prepared_xacts.")));
+	LockRelationOid(relid, ShareLock);
+}
+
+/* Locks every relation that has an encrypted column, also those made while we waited for others. */
+static List *
+lock_columns(void)
+{
+	List *locked = NIL;
+
+	for (;;)
+	{
+		List *columns = kr_keys_encrypted_columns(InvalidOid);
+		bool grown = false;
+		ListCell *lc;
+
+		foreach(lc, columns)
+		{
+			KrEncryptedColumn *column = lfirst(lc);
+
+			if (!column->stored || column->other_temp || list_member_oid(locked, column->relation))
+				continue;
+			lock_relation(column->relation);
+			locked = lappend_oid(locked, column->relation);
+			grown = true;
+		}
+		if (!grown)
+			return columns;
+	}
+}
+
+static void
+check_destroyable(const KrKeyRow *row)
+{
+	if (kr_keys_may_move(row->state, KR_KEY_DESTROYED))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot destroy %s: it is %s", kr_pg_key_words(row->id, row->label),
+					kr_keys_state_name(row->state)),
+			 row->state == KR_KEY_PRIMARY ?
+				 errhint("Create and activate another key first.") :
+				 errhint("There is nothing left to destroy.")));
+}
+
+static void
+check_force(bool force)
+{
+	if (force && !superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to destroy a key by force"),
+				 errhint("Only a superuser may give up values that still need the key.")));
+	if (!force && IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("cannot destroy a key in a REPEATABLE READ or SERIALIZABLE transaction"),
+				 errdetail("Its snapshot does not show what others wrote since."),
+				 errhint("Use READ COMMITTED.")));
+}
+
+/* The wrap is erased for others when this transaction commits, and only then may the cache forget the key. */
+static void
+evict_at_commit(const KrWrapped *wrapped)
+{
+	KrPending *entry = MemoryContextAlloc(TopTransactionContext, sizeof(KrPending));
+
+	kr_keys_digest(entry->digest, wrapped);
+	entry->next = pending;
+	pending = entry;
+}
+
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT)
+	{
+		for (; pending != NULL; pending = pending->next)
+			kr_keys_cache_evict(pending->digest);
+	}
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		pending = NULL;
+}
+
+void
+kr_keys_destroy(int32 id, bool force)
+{
+	KrKeyRow *row = kr_keys_require(id);
+
+	check_destroyable(row);
+	check_force(force);
+	if (!force)
+	{
+		refuse_if_used(row, kr_keys_encrypted_columns(InvalidOid), AccessShareLock);
+		wait_for_transactions();
+	}
+
+	kr_keys_store_lock();
+	kr_keys_store_lock_key(id, AccessExclusiveLock);
+	row = kr_keys_require(id);
+	check_destroyable(row);
+	if (!force)
+		refuse_if_used(row, lock_columns(), ShareLock);
+
+	kr_keys_store_set_state(id, KR_KEY_DESTROYED);
+	kr_keys_store_event(id, "destroy", force ? "by force, without a count" : NULL);
+	evict_at_commit(&row->wrapped);
+	CacheInvalidateRelcacheAll();
+}
+
+void
+kr_keys_destroy_init(void)
+{
+	RegisterXactCallback(at_transaction_end, NULL);
+}

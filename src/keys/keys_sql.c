@@ -1,0 +1,209 @@
+/*
+ * src/keys/keys_sql.c
+ *
+ * The SQL-callable functions of keys: arguments, call, result. Who may call them is a
+ * matter of EXECUTE privileges, see sql/parts/80_privileges.sql.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "funcapi.h"
+#include "keys/counters.h"
+#include "keys/lifecycle.h"
+#include "keys/request.h"
+#include "keys/ring.h"
+#include "miscadmin.h"
+#include "pg/compat.h"
+#include "pg/report.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+KR_FUNCTION(keyring_create_key);
+KR_FUNCTION(keyring_activate);
+KR_FUNCTION(keyring_rewrap_key);
+KR_FUNCTION(keyring_destroy_key);
+KR_FUNCTION(keyring_check_key);
+KR_FUNCTION(keyring_flush_cache);
+KR_FUNCTION(keyring_key_health);
+KR_FUNCTION(keyring_statistics);
+
+/* Before a KMS is asked: a transaction that cannot store the answer must not cause the question. */
+static void
+require_writable(const char *function)
+{
+	kr_pg_require_preload();
+	PreventCommandIfReadOnly(function);
+	PreventCommandDuringRecovery(function);
+}
+
+static void
+require_argument(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	if (PG_ARGISNULL(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument %s must not be NULL", name),
+				 errhint("Leave the argument out to take its default.")));
+}
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+Datum
+keyring_create_key(PG_FUNCTION_ARGS)
+{
+	require_writable("keyring_create_key()");
+	require_argument(fcinfo, 0, "provider");
+	PG_RETURN_INT32(kr_keys_create(text_argument(fcinfo, 0), text_argument(fcinfo, 1),
+								   text_argument(fcinfo, 2)));
+}
+
+Datum
+keyring_activate(PG_FUNCTION_ARGS)
+{
+	require_writable("keyring_activate()");
+	kr_keys_activate(PG_GETARG_INT32(0));
+	PG_RETURN_VOID();
+}
+
+Datum
+keyring_rewrap_key(PG_FUNCTION_ARGS)
+{
+	require_writable("keyring_rewrap_key()");
+	kr_keys_rewrap(PG_GETARG_INT32(0));
+	PG_RETURN_VOID();
+}
+
+Datum
+keyring_destroy_key(PG_FUNCTION_ARGS)
+{
+	require_writable("keyring_destroy_key()");
+	kr_keys_destroy(PG_GETARG_INT32(0), PG_GETARG_BOOL(1));
+	PG_RETURN_VOID();
+}
+
+static void
+put_step(ReturnSetInfo *rsinfo, const char *step, KrStatus status, const char *detail, const char *hint)
+{
+	Datum values[4] = { CStringGetTextDatum(step), BoolGetDatum(status == KR_OK),
+						CStringGetTextDatum(detail), CStringGetTextDatum(hint) };
+	bool nulls[4] = { false, false, detail[0] == '\0', hint[0] == '\0' };
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static void
+put_check(ReturnSetInfo *rsinfo, const KrKeyRow *row, const KrRequestResult *result)
+{
+	if (result->describe_status == KR_OK)
+		put_step(rsinfo, "metadata", KR_OK,
+				 psprintf("current KEK version %s (%s); this key is wrapped by %s",
+						  result->description.current_version, result->description.protection,
+						  row->kek_version),
+				 strcmp(result->description.current_version, row->kek_version) == 0 ? "" :
+																					  psprintf("SELECT keyring_rewrap_key(%d) wraps it by the current version.", row->id));
+	else
+		put_step(rsinfo, "metadata", result->describe_status,
+				 result->describe_report.message, result->describe_report.hint);
+	put_step(rsinfo, "unwrap", result->status,
+			 result->status == KR_OK ? "unwrapped, and the check value is right" : result->report.message,
+			 result->report.hint);
+}
+
+Datum
+keyring_check_key(PG_FUNCTION_ARGS)
+{
+	KrKeyRow *row;
+	KrRequest *request = palloc0(sizeof(KrRequest));
+	KrRequestResult *result = palloc(sizeof(KrRequestResult));
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	kr_pg_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	row = kr_keys_require(PG_GETARG_INT32(0));
+	if (row->state == KR_KEY_DESTROYED)
+	{
+		put_step(rsinfo, "unwrap", KR_KMS_DESTROYED, "the key has been destroyed",
+				 "Values under it cannot be read any more.");
+		PG_RETURN_VOID();
+	}
+	request->op = KR_REQUEST_CHECK;
+	request->key = row->wrapped;
+	kr_keys_request(result, request);
+	put_check(rsinfo, row, result);
+	PG_RETURN_VOID();
+}
+
+Datum
+keyring_flush_cache(PG_FUNCTION_ARGS)
+{
+	kr_pg_require_preload();
+	kr_keys_cache_flush();
+	PG_RETURN_VOID();
+}
+
+/* What is known of one key's health, for the view keyring_keys. NULLs where nothing is known. */
+Datum
+keyring_key_health(PG_FUNCTION_ARGS)
+{
+	TupleDesc desc;
+	KrKeyHealth health = { 0 };
+	KrKey *key;
+	Datum values[5] = { 0 };
+	bool nulls[5] = { true, true, true, true, true };
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	kr_pg_require_preload();
+	key = kr_keys_by_id(PG_GETARG_INT32(0));
+	if (key != NULL && key->row.state != KR_KEY_DESTROYED)
+		kr_keys_cache_health(&health, &key->row.wrapped);
+
+	values[0] = BoolGetDatum(health.cached);
+	nulls[0] = false;
+	if (health.known)
+	{
+		values[1] = CStringGetTextDatum(kr_crypto_status_name(health.status));
+		values[2] = TimestampTzGetDatum(health.since);
+		values[3] = TimestampTzGetDatum(health.verified_at);
+		values[4] = CStringGetTextDatum(health.message);
+		nulls[1] = nulls[2] = false;
+		nulls[3] = health.verified_at == 0;
+		nulls[4] = health.message[0] == '\0';
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+static void
+put_count(ReturnSetInfo *rsinfo, const char *name, uint64 value)
+{
+	Datum values[2] = { CStringGetTextDatum(name), Int64GetDatum((int64) value) };
+	bool nulls[2] = { false, false };
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+Datum
+keyring_statistics(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	KrCacheStats cache;
+	KrCounters counters;
+
+	kr_pg_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	kr_keys_cache_stats(&cache);
+	kr_keys_counters_read(&counters);
+	put_count(rsinfo, "values_sealed", counters.seals);
+	put_count(rsinfo, "values_opened", counters.opens);
+	put_count(rsinfo, "tokens_computed", counters.tokens);
+	put_count(rsinfo, "unwraps", cache.unwraps);
+	put_count(rsinfo, "unwrap_failures", cache.unwrap_failures);
+	put_count(rsinfo, "evictions", cache.evictions);
+	put_count(rsinfo, "keys_cached", cache.cached);
+	put_count(rsinfo, "cache_slots", cache.slots);
+	PG_RETURN_VOID();
+}
