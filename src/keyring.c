@@ -22,9 +22,12 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
-	/* loaded by a function call into a server that did not preload it: no shared memory, no worker, no key */
+	/* without shared memory and workers there is nothing that keyring could do */
 	if (!process_shared_preload_libraries_in_progress)
-		return;
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("keyring is not preloaded"),
+				 errhint("Add keyring to shared_preload_libraries and restart the server.")));
 
 	kr_pg_guc_init();
 	kr_keys_init();

@@ -14,7 +14,6 @@
 #include "keys/ring.h"
 #include "miscadmin.h"
 #include "pg/compat.h"
-#include "pg/report.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -31,7 +30,6 @@ KR_FUNCTION(keyring_statistics);
 static void
 require_writable(const char *function)
 {
-	kr_pg_require_preload();
 	PreventCommandIfReadOnly(function);
 	PreventCommandDuringRecovery(function);
 }
@@ -121,7 +119,6 @@ keyring_check_key(PG_FUNCTION_ARGS)
 	KrRequestResult *result = palloc(sizeof(KrRequestResult));
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
-	kr_pg_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
 	row = kr_keys_require(PG_GETARG_INT32(0));
 	if (row->state == KR_KEY_DESTROYED)
@@ -140,7 +137,6 @@ keyring_check_key(PG_FUNCTION_ARGS)
 Datum
 keyring_flush_cache(PG_FUNCTION_ARGS)
 {
-	kr_pg_require_preload();
 	kr_keys_cache_flush();
 	PG_RETURN_VOID();
 }
@@ -157,7 +153,6 @@ keyring_key_health(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	kr_pg_require_preload();
 	key = kr_keys_by_id(PG_GETARG_INT32(0));
 	if (key != NULL && key->row.state != KR_KEY_DESTROYED)
 		kr_keys_cache_health(&health, &key->row.wrapped);
@@ -193,7 +188,6 @@ keyring_statistics(PG_FUNCTION_ARGS)
 	KrCacheStats cache;
 	KrCounters counters;
 
-	kr_pg_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
 	kr_keys_cache_stats(&cache);
 	kr_keys_counters_read(&counters);

@@ -211,6 +211,7 @@ make_material(KrKeyRow *row, List *rows)
 	memcpy(row->wrapped.check_value, result->check_value, KR_HMACBYTES);
 	memcpy(row->token_key_id, result->token_key_id, KR_TOKEN_KEY_IDBYTES);
 	strlcpy(row->kek_version, result->wrap.kek_version, sizeof(row->kek_version));
+	strlcpy(row->protection, result->description.protection, sizeof(row->protection));
 }
 
 /* False when another session created the database's first key meanwhile, with a token key of its own. */
@@ -353,6 +354,6 @@ kr_keys_rewrap(int32 id)
 				 errmsg("could not rewrap %s: another session changed it at the same time",
 						kr_pg_key_words(row->id, row->label)),
 				 errhint("Try again.")));
-	kr_keys_store_set_wrap(id, &result->wrap);
+	kr_keys_store_set_wrap(id, &result->wrap, result->description.protection);
 	kr_keys_store_event(id, "rewrap", psprintf("KEK version %s", result->wrap.kek_version));
 }

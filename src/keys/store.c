@@ -106,6 +106,7 @@ read_row(HeapTuple tuple, Relation rel)
 		   KR_ENVELOPE_UUIDBYTES);
 	read_text(row->label, sizeof(row->label), tuple, rel, "label");
 	read_text(row->kek_version, sizeof(row->kek_version), tuple, rel, "kek_version");
+	read_text(row->protection, sizeof(row->protection), tuple, rel, "protection");
 	read_text(row->wrapped.provider, sizeof(row->wrapped.provider), tuple, rel, "provider");
 	read_text(row->wrapped.resource, sizeof(row->wrapped.resource), tuple, rel, "resource");
 	read_bytes(row->wrapped.check_value, KR_HMACBYTES, tuple, rel, "check_value");
@@ -185,9 +186,10 @@ kr_keys_store_insert(const KrKeyRow *row)
 {
 	uint8 tag[4] = { row->tag >> 24, (row->tag >> 16) & 0xff, (row->tag >> 8) & 0xff, row->tag & 0xff };
 	pg_uuid_t uuid;
-	Oid types[] = { INT4OID, BYTEAOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, BYTEAOID, BYTEAOID };
+	Oid types[] = { INT4OID, BYTEAOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, TEXTOID, BYTEAOID, BYTEAOID,
+					TEXTOID };
 	Datum values[lengthof(types)];
-	char nulls[lengthof(types) + 1] = "          ";
+	char nulls[lengthof(types) + 1] = "           ";
 
 	memcpy(uuid.data, row->wrapped.uuid, UUID_LEN);
 	values[0] = Int32GetDatum(row->id);
@@ -202,9 +204,13 @@ kr_keys_store_insert(const KrKeyRow *row)
 	values[7] = text_datum(row->kek_version);
 	values[8] = bytes_datum(row->wrapped.check_value, KR_HMACBYTES);
 	values[9] = bytes_datum(row->token_key_id, KR_TOKEN_KEY_IDBYTES);
+	values[10] = text_datum(row->protection);
+	if (row->protection[0] == '\0')
+		nulls[10] = 'n';
 	kr_keys_as_owner("INSERT INTO %s.keyring_key"
-					 " (id, tag, uuid, label, provider, resource, wrapped, kek_version, check_value, token_key_id)"
-					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+					 " (id, tag, uuid, label, provider, resource, wrapped, kek_version, check_value, token_key_id,"
+					 " protection)"
+					 " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 					 lengthof(types), types, values, nulls);
 }
 
@@ -226,12 +232,14 @@ kr_keys_store_set_state(int32 id, KrKeyState state)
 }
 
 void
-kr_keys_store_set_wrap(int32 id, const KrKmsWrap *wrap)
+kr_keys_store_set_wrap(int32 id, const KrKmsWrap *wrap, const char *protection)
 {
-	Oid types[] = { INT4OID, BYTEAOID, TEXTOID };
-	Datum values[] = { Int32GetDatum(id), bytes_datum(wrap->bytes, wrap->len), text_datum(wrap->kek_version) };
+	Oid types[] = { INT4OID, BYTEAOID, TEXTOID, TEXTOID };
+	Datum values[] = { Int32GetDatum(id), bytes_datum(wrap->bytes, wrap->len), text_datum(wrap->kek_version),
+					   text_datum(protection) };
 
-	kr_keys_as_owner("UPDATE %s.keyring_key SET wrapped = $2, kek_version = $3, rewrapped_at = now() WHERE id = $1",
+	kr_keys_as_owner("UPDATE %s.keyring_key SET wrapped = $2, kek_version = $3,"
+					 " protection = coalesce(nullif($4, ''), protection), rewrapped_at = now() WHERE id = $1",
 					 lengthof(types), types, values, NULL);
 }
 

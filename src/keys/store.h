@@ -30,6 +30,7 @@ typedef struct KrKeyRow
 	KrKeyState state;
 	char label[KR_LABELMAX];
 	char kek_version[KR_KMS_VERSIONMAX];
+	char protection[32];
 	uint8 token_key_id[KR_TOKEN_KEY_IDBYTES];
 	KrWrapped wrapped; /* wrap_len 0 when destroyed */
 } KrKeyRow;
@@ -59,8 +60,8 @@ extern void kr_keys_store_insert(const KrKeyRow *row);
 /* Changes the state and stamps the time of it; to DESTROYED also erases the wrap. */
 extern void kr_keys_store_set_state(int32 id, KrKeyState state);
 
-/* Replaces the wrap. */
-extern void kr_keys_store_set_wrap(int32 id, const KrKmsWrap *wrap);
+/* Replaces the wrap, and how it is protected. */
+extern void kr_keys_store_set_wrap(int32 id, const KrKmsWrap *wrap, const char *protection);
 
 /* Adds a line to keyring_event and to the server log. detail may be NULL. */
 extern void kr_keys_store_event(int32 key_id, const char *action, const char *detail);

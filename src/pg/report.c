@@ -8,7 +8,6 @@
 
 #include "pg/errcodes.h"
 #include "pg/report.h"
-#include "pg/shmem.h"
 
 typedef struct KrReport
 {
@@ -93,14 +92,4 @@ kr_pg_throw(const KrFailure *failure, const char *doing)
 					kr_pg_key_words(failure->key_id, failure->label), report->why),
 			 has_detail ? errdetail("%s.", failure->message) : 0,
 			 errhint("%s", hint)));
-}
-
-void
-kr_pg_require_preload(void)
-{
-	if (!kr_pg_preloaded)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("keyring is not preloaded"),
-				 errhint("Add keyring to shared_preload_libraries and restart the server.")));
 }

@@ -27,7 +27,4 @@ extern void kr_pg_throw(const KrFailure *failure, const char *doing) pg_attribut
 /* "key 3 (label)" or "key 3", palloc'd. */
 extern char *kr_pg_key_words(int32 key_id, const char *label);
 
-/* Throws unless keyring is in shared_preload_libraries. */
-extern void kr_pg_require_preload(void);
-
 #endif

@@ -17,7 +17,6 @@
 
 #define KR_SHMEM_PARTS 8
 
-bool kr_pg_preloaded = false;
 bool kr_pg_memory_locked = false;
 
 static const KrShmemPart *parts[KR_SHMEM_PARTS];
@@ -128,5 +127,4 @@ kr_pg_shmem_init(void)
 	shmem_request_hook = request_shmem;
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = start_shmem;
-	kr_pg_preloaded = true;
 }

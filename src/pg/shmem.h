@@ -24,9 +24,6 @@ extern void kr_pg_shmem_add(const KrShmemPart *part);
 /* Installs the hooks; after every part has been added. */
 extern void kr_pg_shmem_init(void);
 
-/* False when the library was not preloaded: there is no shared memory then. */
-extern bool kr_pg_preloaded;
-
 /* Whether secret parts could be locked into memory; for keyring_doctor. Set in the postmaster, inherited. */
 extern bool kr_pg_memory_locked;
 

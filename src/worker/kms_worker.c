@@ -112,6 +112,7 @@ wrap(KrRequestResult *result, const KrSecret *material, const KrWrapped *key, bo
 {
 	KrKmsHost host = make_host(may_create_root_key);
 	const KrKmsProvider *provider = find_provider(key, &result->report);
+	KrKmsReport unwrap_report = { 0 };
 	KrSecret again = { 0 };
 	char aad[KR_WRAP_AADBYTES];
 	KrStatus status;
@@ -121,12 +122,17 @@ wrap(KrRequestResult *result, const KrSecret *material, const KrWrapped *key, bo
 	kr_crypto_material_wrap_aad(aad, key->uuid);
 	status = provider->wrap(&result->wrap, material, aad, sizeof(aad), key->resource, &host, &result->report);
 	if (status == KR_OK)
-		status = unwrap_with(provider, &again, key, result->wrap.bytes, result->wrap.len, &host, &result->report);
-	if (status == KR_OK && !kr_crypto_secret_equal(&again, material))
 	{
-		kr_kms_say(result->report.message, sizeof(result->report.message),
-				   "the wrap opened to something else than was wrapped");
-		status = KR_KMS_INTEGRITY;
+		/* apart, so that the notice of wrapping is not lost */
+		status = unwrap_with(provider, &again, key, result->wrap.bytes, result->wrap.len, &host, &unwrap_report);
+		if (status != KR_OK)
+			result->report = unwrap_report;
+		else if (!kr_crypto_secret_equal(&again, material))
+		{
+			kr_kms_say(result->report.message, sizeof(result->report.message),
+					   "the wrap opened to something else than was wrapped");
+			status = KR_KMS_INTEGRITY;
+		}
 	}
 	kr_crypto_secret_wipe(&again);
 	if (status == KR_OK)

@@ -1,0 +1,146 @@
+/*
+ * src/keys/doctor.c
+ *
+ * keyring_doctor(): what an operator must know, one row each. It asks the provider of
+ * every key live, one after the other, and writes nothing.
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+
+#include "access/xlog.h"
+#include "funcapi.h"
+#include "keys/lifecycle.h"
+#include "keys/request.h"
+#include "miscadmin.h"
+#include "pg/compat.h"
+#include "pg/guc.h"
+#include "pg/report.h"
+#include "pg/shmem.h"
+#include "utils/builtins.h"
+
+KR_FUNCTION(keyring_doctor);
+
+static void
+put(ReturnSetInfo *rsinfo, const char *subject, bool ok, const char *detail, const char *hint)
+{
+	Datum values[4] = { CStringGetTextDatum(subject), BoolGetDatum(ok), CStringGetTextDatum(detail),
+						CStringGetTextDatum(hint) };
+	bool nulls[4] = { false, false, false, ok || hint[0] == '\0' };
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static void
+examine_process(ReturnSetInfo *rsinfo)
+{
+	int pid = kr_keys_worker_pid();
+
+	put(rsinfo, "preload", true, "keyring is in shared_preload_libraries", "");
+	put(rsinfo, "worker", pid != 0,
+		pid != 0 ? psprintf("background worker \"keyring kms\" runs as process %d", pid) :
+				   "background worker \"keyring kms\" is not running",
+		"Look for its messages in the server log; raise max_worker_processes if none was free.");
+	put(rsinfo, "memory", kr_pg_memory_locked,
+		kr_pg_memory_locked ? "unwrapped keys are locked into memory" :
+							  "unwrapped keys may be written to swap",
+		"Raise the limit on locked memory (ulimit -l, LimitMEMLOCK), or turn swap off.");
+	put(rsinfo, "revocation", true,
+		psprintf("a revoked key stops working at most %d s after its service refuses it; while the service does not answer, after %d s",
+				 kr_guc_cache_ttl + (kr_guc_kms_timeout + kr_guc_kms_connect_timeout) / 1000,
+				 kr_guc_cache_grace),
+		"");
+}
+
+static void
+examine_primary(ReturnSetInfo *rsinfo, List *rows)
+{
+	KrKeyRow *primary = NULL;
+	ListCell *lc;
+
+	foreach(lc, rows)
+	{
+		KrKeyRow *row = lfirst(lc);
+
+		if (row->state == KR_KEY_PRIMARY)
+			primary = row;
+	}
+	put(rsinfo, "primary", primary != NULL,
+		primary != NULL ? psprintf("%s is primary", kr_pg_key_words(primary->id, primary->label)) :
+						  "this database has no primary key: nothing can be written to encrypted columns",
+		"Create a key with keyring_create_key() and activate it with keyring_activate().");
+}
+
+/* Whoever steals the disk must not get the root key with it. */
+static void
+examine_root_key(ReturnSetInfo *rsinfo, const KrKmsDescription *description)
+{
+	struct stat data;
+	bool known = description->device != 0 && stat(DataDir, &data) == 0;
+	bool shared = known && (uint64) data.st_dev == description->device;
+
+	put(rsinfo, "root key", !shared,
+		psprintf("fingerprint %s, from a %s%s", description->current_version, description->protection,
+				 shared ? ", on the same device as the data directory: it protects backups, not the disk" : ""),
+		"Keep keyring.root_key_file on another device, or set keyring.root_key_command.");
+}
+
+static const char *
+unwrap_detail(const KrKeyRow *row, const KrRequestResult *result)
+{
+	if (result->status != KR_OK)
+		return result->report.message[0] ? result->report.message : kr_crypto_status_name(result->status);
+	return psprintf("%s, wrapped by %s, opens", kr_keys_state_name(row->state), row->kek_version);
+}
+
+static void
+examine_keys(ReturnSetInfo *rsinfo, List *rows)
+{
+	KrRequest *request = palloc0(sizeof(KrRequest));
+	KrRequestResult *result = palloc(sizeof(KrRequestResult));
+	bool root_key_done = false;
+	ListCell *lc;
+
+	foreach(lc, rows)
+	{
+		KrKeyRow *row = lfirst(lc);
+		bool old_kek;
+
+		if (row->state == KR_KEY_DESTROYED)
+			continue;
+		request->op = KR_REQUEST_CHECK;
+		request->key = row->wrapped;
+		kr_keys_request(result, request);
+		put(rsinfo, kr_pg_key_words(row->id, row->label), result->status == KR_OK,
+			unwrap_detail(row, result), result->report.hint);
+		if (result->describe_status != KR_OK)
+			continue;
+
+		old_kek = strcmp(result->description.current_version, row->kek_version) != 0;
+		if (old_kek)
+			put(rsinfo, kr_pg_key_words(row->id, row->label), false,
+				psprintf("wrapped by %s, not by the current version %s of its wrapping key",
+						 row->kek_version, result->description.current_version),
+				psprintf("SELECT keyring_rewrap_key(%d) before the old version is taken away.", row->id));
+		if (!root_key_done && strcmp(row->wrapped.provider, "managed") == 0)
+		{
+			examine_root_key(rsinfo, &result->description);
+			root_key_done = true;
+		}
+	}
+}
+
+Datum
+keyring_doctor(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	List *rows;
+
+	InitMaterializedSRF(fcinfo, 0);
+	rows = kr_keys_store_read();
+	examine_process(rsinfo);
+	put(rsinfo, "role", true, RecoveryInProgress() ? "standby: keys are read, never changed" : "primary server", "");
+	examine_primary(rsinfo, rows);
+	examine_keys(rsinfo, rows);
+	PG_RETURN_VOID();
+}
