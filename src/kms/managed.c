@@ -178,6 +178,7 @@ managed_describe(KrKmsDescription *out, const char *resource, const KrKmsHost *h
 		return status;
 	kr_kms_say(out->current_version, sizeof(out->current_version), "%s", root.fingerprint);
 	kr_kms_say(out->protection, sizeof(out->protection), "%s", root.from_command ? "command" : "file");
+	out->device = root.device;
 	return KR_OK;
 }
 

@@ -53,6 +53,7 @@ typedef struct KrKmsDescription
 {
 	char current_version[KR_KMS_VERSIONMAX];
 	char protection[32]; /* protection level, e.g. "file", "command", "HSM" */
+	uint64_t device;     /* st_dev of the file that holds the KEK; 0 where it is in no file here */
 } KrKmsDescription;
 
 typedef struct KrKmsProvider
