@@ -48,7 +48,8 @@ cmac_double(uint8_t block[BLOCKBYTES])
 /*
  * SP 800-108r1 counter mode over AES-CMAC, for the one case that C2SP needs:
  * inputs of exactly one block, so a MAC is AES(K, M xor K1), and both blocks of
- * the sub-key take one call. ctx is fresh.
+ * the sub-key take one call. ctx is fresh; without a final call its padding never
+ * comes into play.
  */
 static bool
 derive(uint8_t subkey[KR_AEAD_KEYBYTES], const uint8_t prefix[KR_XAES_PREFIXBYTES],
@@ -63,16 +64,14 @@ derive(uint8_t subkey[KR_AEAD_KEYBYTES], const uint8_t prefix[KR_XAES_PREFIXBYTE
 	memcpy(input + BLOCKBYTES + 4, prefix, KR_XAES_PREFIXBYTES);
 
 	if (EVP_EncryptInit_ex2(ctx, ecb, key, NULL, NULL) == 1 &&
-		EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
-		EVP_EncryptUpdate(ctx, k1, &done, k1, BLOCKBYTES) == 1)
+		EVP_EncryptUpdate(ctx, k1, &done, k1, BLOCKBYTES) == 1 && done == BLOCKBYTES)
 	{
 		cmac_double(k1);
 		for (int i = 0; i < 2 * BLOCKBYTES; i++)
 			input[i] ^= k1[i % BLOCKBYTES];
-		ok = EVP_EncryptUpdate(ctx, subkey, &done, input, sizeof(input)) == 1;
+		ok = EVP_EncryptUpdate(ctx, subkey, &done, input, sizeof(input)) == 1 && done == sizeof(input);
 	}
 
-	/* with K1, which is a function of the key alone, sub-keys of other prefixes are still safe; wiped all the same */
 	OPENSSL_cleanse(k1, sizeof(k1));
 	OPENSSL_cleanse(input, sizeof(input));
 	return ok;

@@ -93,7 +93,7 @@ test_token_key_id(void)
 	tap_status(kr_crypto_material_new(&first, NULL), KR_OK, "makes a material");
 	tap_status(kr_crypto_material_new(&second, &first), KR_OK, "and another of the same database");
 	tap_status(kr_crypto_material_token_key_id(id, &first), KR_OK, "the id of its token key");
-	tap_status(kr_crypto_hmac(mac, (const uint8_t *) "keyring/v1/token key", 20, first.bytes + 33, 32), KR_OK, "by definition");
+	tap_status(kr_crypto_hmac(mac, (const uint8_t *) "keyring/token-key/v1", 20, first.bytes + 33, 32), KR_OK, "by definition");
 	tap_bytes(id, mac, sizeof(id), "is a MAC's beginning");
 	tap_status(kr_crypto_material_token_key_id(other, &second), KR_OK, "the other's");
 	tap_bytes(other, id, sizeof(id), "is the same");
