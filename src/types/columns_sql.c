@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "pg/report.h"
 #include "types/columns.h"
 
 KR_FUNCTION(keyring_encrypt_column);
@@ -35,7 +34,6 @@ require_admin(const char *doing)
 Datum
 keyring_encrypt_column(PG_FUNCTION_ARGS)
 {
-	kr_pg_require_preload();
 	require_argument(fcinfo, 0, "relation");
 	require_argument(fcinfo, 1, "column_name");
 	require_argument(fcinfo, 2, "searchable");
@@ -47,7 +45,6 @@ keyring_encrypt_column(PG_FUNCTION_ARGS)
 Datum
 keyring_decrypt_column(PG_FUNCTION_ARGS)
 {
-	kr_pg_require_preload();
 	require_argument(fcinfo, 0, "relation");
 	require_argument(fcinfo, 1, "column_name");
 	require_admin("decrypt");

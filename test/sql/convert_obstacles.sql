@@ -1,0 +1,179 @@
+-- What stands in the way of keyring_encrypt_column: all of it in one error, and nothing has changed.
+SET client_min_messages = error;
+CREATE EXTENSION IF NOT EXISTS keyring;
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM keyring_keys WHERE state = 'primary') THEN
+        PERFORM keyring_activate(keyring_create_key());
+    END IF;
+END $$;
+SET client_min_messages = warning;
+CREATE SCHEMA convert_obstacles;
+SET search_path = convert_obstacles, public;
+
+CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE FUNCTION takes_varchar(varchar) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN $1 <> 'x';
+CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TABLE parent (key text UNIQUE);
+CREATE TABLE t (
+    id integer PRIMARY KEY,
+    c text REFERENCES parent (key),
+    other text,
+    made text GENERATED ALWAYS AS (upper(c)) STORED,
+    UNIQUE (c),
+    EXCLUDE USING hash (c WITH =),
+    CONSTRAINT narrow CHECK (takes_varchar(c)),
+    CONSTRAINT fine CHECK (c <> 'y')
+);
+CREATE TABLE child (c text REFERENCES t (c));
+CREATE VIEW v AS SELECT c FROM t;
+CREATE MATERIALIZED VIEW mv AS SELECT id FROM t WHERE c IS NULL;
+CREATE VIEW unrelated AS SELECT id FROM t;
+CREATE RULE r AS ON UPDATE TO t WHERE NEW.c IS NULL DO ALSO NOTHING;
+CREATE POLICY p ON t USING (c = current_user);
+CREATE TRIGGER by_column BEFORE UPDATE OF c ON t FOR EACH ROW EXECUTE FUNCTION noop();
+CREATE TRIGGER by_when BEFORE INSERT ON t FOR EACH ROW WHEN (NEW.c > 'a') EXECUTE FUNCTION noop();
+CREATE TRIGGER unrelated BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION noop();
+CREATE STATISTICS s ON c, other FROM t;
+CREATE INDEX plain ON t (c);
+CREATE INDEX pattern ON t (c text_pattern_ops);
+CREATE INDEX lower_c ON t (lower(c));
+CREATE INDEX partial ON t (id) WHERE c > 'a';
+CREATE INDEX present ON t (id) WHERE c IS NOT NULL;
+CREATE INDEX brin ON t USING brin (c);
+CREATE INDEX included ON t (id) INCLUDE (c);
+CREATE INDEX caseless ON t (c COLLATE anycase);
+CREATE INDEX unrelated_index ON t (other);
+SET client_min_messages = error;
+CREATE PUBLICATION by_list FOR TABLE t (id, c);
+CREATE PUBLICATION by_filter FOR TABLE t WHERE (c IS NULL);
+CREATE PUBLICATION whole FOR TABLE t;
+SET client_min_messages = warning;
+CREATE FUNCTION atomic() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT c FROM t; END;
+CREATE FUNCTION by_text() RETURNS text LANGUAGE sql AS 'SELECT c FROM convert_obstacles.t';
+CREATE TABLE holds_row (r t, rs t[]);
+
+SELECT keyring_encrypt_column('t', 'c');
+SELECT keyring_encrypt_column('t', 'c', searchable => true);
+SELECT keyring_encrypt_column('parent', 'key', searchable => true);
+SELECT keyring_encrypt_column('t', 'made');
+SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname IN ('c', 'made');
+
+-- the lines are true: with all of them done, the rest carries over
+DROP VIEW v;
+DROP MATERIALIZED VIEW mv;
+DROP RULE r ON t;
+DROP POLICY p ON t;
+DROP TRIGGER by_column ON t;
+DROP TRIGGER by_when ON t;
+DROP STATISTICS s;
+DROP INDEX pattern, lower_c, partial, brin, caseless;
+DROP PUBLICATION by_list, by_filter;
+DROP FUNCTION atomic();
+DROP TABLE holds_row, child;
+ALTER TABLE t DROP CONSTRAINT t_c_fkey, DROP CONSTRAINT t_c_excl, DROP CONSTRAINT narrow, DROP COLUMN made;
+SELECT keyring_encrypt_column('t', 'c', searchable => true);
+SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 't'::regclass ORDER BY 1;
+INSERT INTO t VALUES (1, 'y');
+INSERT INTO t VALUES (1, 'x');
+SELECT by_text();
+
+-- encrypted already, and what stands in the way of the way back
+CREATE VIEW v AS SELECT c FROM t;
+SELECT keyring_encrypt_column('t', 'c');
+SELECT keyring_decrypt_column('t', 'c');
+DROP VIEW v;
+SELECT keyring_decrypt_column('t', 'c');
+SELECT keyring_decrypt_column('t', 'c');
+
+-- no such thing
+SELECT keyring_encrypt_column('nowhere', 'c');
+SELECT keyring_encrypt_column(4294967295, 'c');
+SELECT keyring_encrypt_column('t', 'nothing');
+SELECT keyring_encrypt_column('t', 'ctid');
+SELECT keyring_encrypt_column(NULL, 'c');
+SELECT keyring_encrypt_column('t', NULL);
+SELECT keyring_encrypt_column('t', 'c', NULL);
+SELECT keyring_decrypt_column('t', NULL);
+SELECT keyring_decrypt_column('t', 'nothing');
+
+-- not a table that stores values
+SELECT keyring_encrypt_column('unrelated', 'id');
+CREATE TYPE pair AS (a text, b text);
+SELECT keyring_encrypt_column('pair', 'a');
+SELECT keyring_encrypt_column('pg_catalog.pg_description', 'description');
+SELECT keyring_encrypt_column('keyring_key', 'label');
+
+-- types
+CREATE DOMAIN email AS text CHECK (VALUE LIKE '%@%');
+CREATE TABLE types (d email, a text[], p point, n name, i integer GENERATED ALWAYS AS IDENTITY);
+SELECT keyring_encrypt_column('types', c) FROM (VALUES ('d'::name)) v (c);
+SELECT keyring_encrypt_column('types', 'a');
+SELECT keyring_encrypt_column('types', 'p');
+SELECT keyring_encrypt_column('types', 'n');
+
+-- collation
+CREATE TABLE caseless_column (c text COLLATE anycase);
+SELECT keyring_encrypt_column('caseless_column', 'c', searchable => true);
+SELECT keyring_encrypt_column('caseless_column', 'c');
+SELECT attcollation::regcollation FROM pg_attribute WHERE attrelid = 'caseless_column'::regclass AND attname = 'c';
+
+-- typed tables, pending trigger events, a query that reads the table
+CREATE TABLE typed OF pair;
+SELECT keyring_encrypt_column('typed', 'a');
+CREATE TABLE pending (c text);
+CREATE CONSTRAINT TRIGGER later AFTER INSERT ON pending DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION noop();
+BEGIN;
+INSERT INTO pending VALUES ('x');
+SELECT keyring_encrypt_column('pending', 'c');
+ROLLBACK;
+SELECT keyring_encrypt_column('pending', 'c') FROM pending RIGHT JOIN (SELECT 1) one ON true;
+
+-- who may
+CREATE ROLE regress_convert_owner;
+CREATE ROLE regress_convert_admin;
+CREATE TABLE owned (c text);
+ALTER TABLE owned OWNER TO regress_convert_owner;
+GRANT USAGE, CREATE ON SCHEMA convert_obstacles TO regress_convert_owner, regress_convert_admin;
+SELECT keyring_grant('regress_convert_admin', 'admin');
+SET ROLE regress_convert_owner;
+SELECT keyring_encrypt_column('owned', 'c');
+SET ROLE regress_convert_admin;
+SELECT keyring_encrypt_column('owned', 'c');
+RESET ROLE;
+GRANT regress_convert_owner TO regress_convert_admin;
+SET ROLE regress_convert_admin;
+SELECT keyring_encrypt_column('owned', 'c');
+INSERT INTO owned VALUES ('x');
+RESET ROLE;
+
+-- decrypting shows plaintext
+SET keyring.require_reader = on;
+SET ROLE regress_convert_admin;
+SELECT keyring_decrypt_column('owned', 'c');
+RESET ROLE;
+SELECT keyring_grant('regress_convert_admin', 'reader');
+SET ROLE regress_convert_admin;
+SELECT keyring_decrypt_column('owned', 'c');
+TABLE owned;
+RESET ROLE;
+RESET keyring.require_reader;
+
+-- objects of another user's in front of PostgreSQL's own are not found while CHECKs are parsed again
+CREATE SCHEMA trap;
+CREATE FUNCTION trap.spy(text, text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE WARNING ''seen %'', $1; RETURN true; END';
+CREATE OPERATOR trap.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.spy);
+CREATE FUNCTION trap.length(text) RETURNS integer LANGUAGE plpgsql AS 'BEGIN RAISE WARNING ''seen %'', $1; RETURN 100; END';
+CREATE TABLE victim (c text CHECK (c <> 'y'), d text CHECK (length(d) > 0));
+INSERT INTO victim VALUES ('secret', 'secret');
+SET search_path = trap, pg_catalog, convert_obstacles, public;
+SELECT keyring_encrypt_column('convert_obstacles.victim', 'c');
+SELECT keyring_encrypt_column('convert_obstacles.victim', 'd');
+SET search_path = convert_obstacles, public;
+SHOW search_path;
+
+DROP SCHEMA convert_obstacles, trap CASCADE;
+DROP PUBLICATION whole;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM regress_convert_admin;
+SELECT keyring_revoke('regress_convert_admin', c) FROM unnest('{admin,reader}'::text[]) c;
+DROP ROLE regress_convert_owner, regress_convert_admin;
