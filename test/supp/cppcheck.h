@@ -1,0 +1,20 @@
+/*
+ * test/supp/cppcheck.h
+ *
+ * PostgreSQL's control-flow macros in words that cppcheck can follow; it does
+ * not read the server's headers.
+ */
+#define PG_VERSION_NUM 150000
+#define PGDLLEXPORT
+#define KR_FUNCTION(name) Datum name(PG_FUNCTION_ARGS)
+#define PG_FUNCTION_ARGS FunctionCallInfo fcinfo
+#define PG_MODULE_MAGIC
+#define foreach(cell, list) for (cell = list_head(list); cell != NULL; cell = lnext(list, cell))
+#define forboth(a, one, b, two) \
+	for (a = list_head(one), b = list_head(two); a != NULL && b != NULL; a = lnext(one, a), b = lnext(two, b))
+#define PG_TRY() if (setjmp(jump) == 0)
+#define PG_CATCH() else
+#define PG_FINALLY()
+#define PG_END_TRY()
+#define pg_attribute_noreturn()
+#define pg_unreachable() abort()
