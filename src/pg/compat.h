@@ -63,4 +63,42 @@
 #define kr_pg_proc_of(vxid) BackendIdGetProc((vxid).backendId)
 #endif
 
+/* 18 wants bytes where base64 had characters */
+#if PG_VERSION_NUM >= 180000
+typedef uint8 KrB64Byte;
+#else
+typedef char KrB64Byte;
+#endif
+
+/* 16 lets an input function report an error without throwing it */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#define kr_pg_soft_error(escontext, result, report) ereturn(escontext, result, report)
+#define kr_pg_input(function, string, typioparam, typmod, escontext, result) \
+	InputFunctionCallSafe(function, string, typioparam, typmod, escontext, result)
+#else
+#define kr_pg_soft_error(escontext, result, report) \
+	do \
+	{ \
+		(void) (escontext); \
+		ereport(ERROR, report); \
+	} while (0)
+#define kr_pg_input(function, string, typioparam, typmod, escontext, result) \
+	((void) (escontext), *(result) = InputFunctionCall(function, string, typioparam, typmod), true)
+#endif
+
+/* 17 moved the statistics target out of the attribute */
+#if PG_VERSION_NUM >= 170000
+#define kr_pg_statistics_target(stats) ((stats)->attstattarget)
+#else
+#define kr_pg_statistics_target(stats) ((stats)->attr->attstattarget)
+#endif
+
+/* 18 tells the delay whose it is */
+#if PG_VERSION_NUM >= 180000
+#define kr_pg_analyze_delay() vacuum_delay_point(true)
+#else
+#define kr_pg_analyze_delay() vacuum_delay_point()
+#endif
+
 #endif

@@ -5,6 +5,9 @@
  * Oid, the layout of its bytes and a canonical form: one KrBaseType. What the
  * catalogs of this database hold for it (Oids of the encrypted type, its casts,
  * operators and support functions) is one KrEncryptedType, looked up once.
+ *
+ * A new base type is a KrBaseType, its name in the table of basetype.c, and a
+ * line in sql/parts/types.list.
  */
 #ifndef KR_TYPES_BASETYPE_H
 #define KR_TYPES_BASETYPE_H
@@ -15,18 +18,32 @@ typedef struct KrBaseType
 {
 	Oid oid;          /* TEXTOID */
 	const char *name; /* "text": the type is encrypted_text, its functions keyring_text_... */
+	int16 typlen;     /* as in pg_type */
+	bool by_value;    /* as in pg_type */
+	bool collatable;  /* comparison depends on a collation */
 
 	/* Seals a value of the base type; with a token unless typmod is KR_TYPMOD_RANDOMIZED. */
 	struct varlena *(*seal)(Datum plain, int32 typmod);
 
-	/* Opens an envelope to a Datum of the base type. */
+	/* Opens a detoasted envelope to a Datum of the base type, palloc'd unless by_value. */
 	Datum (*open)(const struct varlena *envelope, KrReader reader);
 
 	/* Equality token of a Datum of the base type. */
 	void (*token)(uint8 *out, Datum plain);
 
+	/* The base type's own equality, in a deterministic collation, and a hash that agrees with it. */
+	bool (*equal)(Datum a, Datum b);
+	uint32 (*hash)(Datum plain);
+
 	/* Three-way comparison of two Datums of the base type under a collation. */
 	int (*compare)(Datum a, Datum b, Oid collation);
+
+	/*
+	 * Short cuts past the base type's input and output functions, for types whose
+	 * text form is what is sealed; NULL: those functions are called.
+	 */
+	struct varlena *(*seal_string)(const char *string, int32 typmod);
+	char *(*open_string)(const struct varlena *envelope, KrReader reader);
 } KrBaseType;
 
 typedef enum KrOperand
@@ -47,15 +64,23 @@ typedef struct KrEncryptedType
 	Oid coerce; /* keyring_text_coerce(encrypted_text, int4, bool): the typmod cast, VOLATILE */
 	Oid open;   /* keyring_text_open(encrypted_text): the implicit cast to the base type */
 
-	/* STABLE: make an operand that carries a token; the base-typed one keeps its last result */
+	/* STABLE: make an operand that carries a token; they keep their last result */
 	Oid operand;       /* keyring_text_operand(text) */
 	Oid operand_self;  /* keyring_text_operand(encrypted_text): passes through what has a token */
 	Oid operands;      /* keyring_text_operands(text[]) returns encrypted_text[] */
 	Oid operands_self; /* keyring_text_operands(encrypted_text[]) */
 
-	Oid eq[3], ne[3];       /* operators, indexed by KrOperand */
-	Oid lt[3], gt[3];       /* by plaintext */
+	Oid eq[3], ne[3]; /* operators, indexed by KrOperand */
+	Oid lt[3], le[3]; /* by plaintext */
+	Oid gt[3], ge[3];
 	Oid token_lt, token_gt; /* ~<~ ~>~ of the default operator class */
+
+	/*
+	 * Function keyring_text_token_eq(encrypted_text, encrypted_text): "=" of two
+	 * values that both carry a token; leakproof, needs no key, refuses a value
+	 * without a token. May stand as opfuncid in an OpExpr whose opno is eq[KR_ENC_ENC].
+	 */
+	Oid token_eq;
 } KrEncryptedType;
 
 /* The encrypted type with this Oid, or NULL: also where keyring is not installed. Cheap: a small cached table. */
@@ -75,5 +100,12 @@ extern const KrBaseType *kr_types_base(Oid base);
 
 /* The static table by position, for messages that list it; NULL past its end. */
 extern const KrBaseType *kr_types_base_at(int position);
+
+/* Wipes and frees a Datum that open or a base type's input function returned. */
+extern void kr_types_forget(const KrBaseType *base, Datum plain);
+
+/* The base types, each in a file of its kind. */
+extern const KrBaseType kr_types_text;
+extern const KrBaseType kr_types_bytea;
 
 #endif

@@ -1,0 +1,191 @@
+/*
+ * src/types/compare.c
+ *
+ * Comparison operators. Equality is decided by tokens where both sides carry
+ * one, by plaintext otherwise; order always by plaintext. Each operator comes
+ * in three forms, (encrypted, encrypted) and mixed with the base type on either side.
+ * Values opened here are opened for the current user: keyring.require_reader applies.
+ */
+#include "postgres.h"
+
+#include "nodes/primnodes.h"
+#include "types/compare.h"
+#include "types/envelope.h"
+#include "utils/lsyscache.h"
+
+KR_FUNCTION(keyring_value_eq);
+KR_FUNCTION(keyring_value_ne);
+KR_FUNCTION(keyring_value_lt);
+KR_FUNCTION(keyring_value_le);
+KR_FUNCTION(keyring_value_gt);
+KR_FUNCTION(keyring_value_ge);
+KR_FUNCTION(keyring_value_cmp);
+
+/* of opened values at one call site */
+#define KR_CALL_MEMO_LIMIT (256 * 1024)
+
+KrCompareCall *
+kr_types_compare_call(FunctionCallInfo fcinfo)
+{
+	KrCompareCall *call = KR_CALL(fcinfo, KrCompareCall);
+
+	if (unlikely(!call->prepared))
+	{
+		call->by_plaintext = fcinfo->flinfo->fn_expr != NULL && IsA(fcinfo->flinfo->fn_expr, MinMaxExpr);
+		call->prepared = true;
+	}
+	return call;
+}
+
+bool
+kr_types_is_deterministic(const KrBaseType *base, Oid collation)
+{
+	return !base->collatable || !OidIsValid(collation) || get_collation_isdeterministic(collation);
+}
+
+void
+kr_types_check_collation(KrCompareCall *call, Oid collation)
+{
+	if (likely(collation == call->deterministic))
+		return;
+	if (!kr_types_is_deterministic(call->call.base, collation))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot compare encrypted values for equality under a nondeterministic collation"),
+				 errhint("Cast the values to %s, or use another collation.", call->call.base->name)));
+	call->deterministic = collation;
+}
+
+KrMemo *
+kr_types_call_memo(KrCompareCall *call, FunctionCallInfo fcinfo)
+{
+	if (call->memo == NULL)
+		call->memo = kr_types_memo_new(call->call.base, fcinfo->flinfo->fn_mcxt, KR_CALL_MEMO_LIMIT);
+	return call->memo;
+}
+
+/* Whether tokens decide the equality of two envelopes, and how. */
+static inline bool
+decided_by_tokens(Datum a, Datum b, bool *equal)
+{
+	struct varlena *x = kr_types_header(a);
+	struct varlena *y = kr_types_header(b);
+	const uint8 *s = kr_keys_stored_token(x);
+	const uint8 *t = s ? kr_keys_stored_token(y) : NULL;
+	bool decided = t != NULL;
+
+	if (decided)
+		*equal = memcmp(s, t, KR_TOKENBYTES) == 0;
+	kr_types_free_detoasted(x, a);
+	kr_types_free_detoasted(y, b);
+	return decided;
+}
+
+/* A value that is met once: opened without the memo. */
+static Datum
+open_once(const KrBaseType *base, Datum value)
+{
+	struct varlena *envelope = kr_types_detoast(value);
+	Datum result = base->open(envelope, KR_FOR_USER);
+
+	kr_types_free_detoasted(envelope, value);
+	return result;
+}
+
+static bool
+are_equal(FunctionCallInfo fcinfo)
+{
+	KrCompareCall *call = kr_types_compare_call(fcinfo);
+	const KrBaseType *base = call->call.base;
+	Datum a = PG_GETARG_DATUM(0);
+	Datum b = PG_GETARG_DATUM(1);
+	KrMemo *memo;
+	Datum plain;
+	bool result;
+
+	kr_types_check_collation(call, PG_GET_COLLATION());
+	if (call->call.form == KR_ENC_ENC)
+	{
+		if (decided_by_tokens(a, b, &result))
+			return result;
+		memo = kr_types_call_memo(call, fcinfo);
+		plain = kr_types_memo_open(memo, a);
+		return base->equal(plain, kr_types_memo_open(memo, b));
+	}
+	plain = open_once(base, call->call.form == KR_ENC_BASE ? a : b);
+	result = base->equal(plain, call->call.form == KR_ENC_BASE ? b : a);
+	kr_types_forget(base, plain);
+	return result;
+}
+
+static int
+order(FunctionCallInfo fcinfo)
+{
+	KrCompareCall *call = kr_types_compare_call(fcinfo);
+	const KrBaseType *base = call->call.base;
+	Datum a = PG_GETARG_DATUM(0);
+	Datum b = PG_GETARG_DATUM(1);
+	KrMemo *memo;
+	Datum plain;
+	int result;
+
+	switch (call->call.form)
+	{
+		case KR_ENC_BASE:
+			plain = open_once(base, a);
+			result = base->compare(plain, b, PG_GET_COLLATION());
+			kr_types_forget(base, plain);
+			return result;
+		case KR_BASE_ENC:
+			plain = open_once(base, b);
+			result = base->compare(a, plain, PG_GET_COLLATION());
+			kr_types_forget(base, plain);
+			return result;
+		default:
+			memo = kr_types_call_memo(call, fcinfo);
+			plain = kr_types_memo_open(memo, a);
+			return base->compare(plain, kr_types_memo_open(memo, b), PG_GET_COLLATION());
+	}
+}
+
+Datum
+keyring_value_eq(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(are_equal(fcinfo));
+}
+
+Datum
+keyring_value_ne(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(!are_equal(fcinfo));
+}
+
+Datum
+keyring_value_lt(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(order(fcinfo) < 0);
+}
+
+Datum
+keyring_value_le(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(order(fcinfo) <= 0);
+}
+
+Datum
+keyring_value_gt(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(order(fcinfo) > 0);
+}
+
+Datum
+keyring_value_ge(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(order(fcinfo) >= 0);
+}
+
+Datum
+keyring_value_cmp(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(order(fcinfo));
+}

@@ -1,0 +1,191 @@
+/*
+ * src/types/io.c
+ *
+ * Text and binary forms. Plaintext unless the format settings say ciphertext;
+ * never guessed from the content. Ciphertext that comes in is checked by the
+ * keys room and stored as it is; nothing is sealed twice.
+ */
+#include "postgres.h"
+
+#include "libpq/pqformat.h"
+#include "pg/guc.h"
+#include "replication/walsender.h"
+#include "types/armor.h"
+#include "types/call.h"
+#include "types/envelope.h"
+#include "types/printed.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+KR_FUNCTION(keyring_value_in);
+KR_FUNCTION(keyring_value_out);
+KR_FUNCTION(keyring_value_recv);
+KR_FUNCTION(keyring_value_send);
+
+/* The base type's own function, for each of the four. */
+typedef struct IoCall
+{
+	KrCall call;
+	FmgrInfo function;
+	Oid typioparam;
+} IoCall;
+
+typedef void (*TypeInfo)(Oid type, Oid *function, Oid *typioparam);
+
+static IoCall *
+io_call(FunctionCallInfo fcinfo, TypeInfo info)
+{
+	IoCall *io = KR_CALL(fcinfo, IoCall);
+	Oid function;
+
+	if (OidIsValid(io->function.fn_oid))
+		return io;
+	info(io->call.base->oid, &function, &io->typioparam);
+	fmgr_info_cxt(function, &io->function, fcinfo->flinfo->fn_mcxt);
+	return io;
+}
+
+static void
+output_info(Oid type, Oid *function, Oid *typioparam)
+{
+	bool varlena;
+
+	getTypeOutputInfo(type, function, &varlena);
+}
+
+static void
+send_info(Oid type, Oid *function, Oid *typioparam)
+{
+	bool varlena;
+
+	getTypeBinaryOutputInfo(type, function, &varlena);
+}
+
+Datum
+keyring_value_in(PG_FUNCTION_ARGS)
+{
+	const KrBaseType *base = kr_types_base_of(fcinfo);
+	char *string = PG_GETARG_CSTRING(0);
+	int32 typmod = PG_GETARG_INT32(2);
+	struct varlena *envelope;
+	IoCall *io;
+	Datum plain;
+
+	if (kr_pg_input_format() == KR_FORMAT_CIPHERTEXT)
+	{
+		envelope = kr_types_unarmor(string, fcinfo->context);
+		if (envelope == NULL)
+			PG_RETURN_NULL();
+		kr_keys_accept(base->oid, envelope, typmod);
+		PG_RETURN_POINTER(envelope);
+	}
+	if (base->seal_string != NULL)
+		PG_RETURN_POINTER(base->seal_string(string, typmod));
+
+	io = io_call(fcinfo, getTypeInputInfo);
+	if (!kr_pg_input(&io->function, string, io->typioparam, -1, fcinfo->context, &plain))
+		PG_RETURN_NULL();
+	envelope = base->seal(plain, typmod);
+	kr_types_forget(base, plain);
+	PG_RETURN_POINTER(envelope);
+}
+
+Datum
+keyring_value_recv(PG_FUNCTION_ARGS)
+{
+	StringInfo buffer = (StringInfo) PG_GETARG_POINTER(0);
+	int32 typmod = PG_GETARG_INT32(2);
+	IoCall *io = io_call(fcinfo, getTypeBinaryInputInfo);
+	struct varlena *envelope;
+	Datum plain;
+
+	if (kr_pg_input_format() == KR_FORMAT_CIPHERTEXT)
+	{
+		int len = buffer->len - buffer->cursor;
+
+		envelope = palloc(VARHDRSZ + len);
+		SET_VARSIZE(envelope, VARHDRSZ + len);
+		pq_copymsgbytes(buffer, VARDATA(envelope), len);
+		kr_keys_accept(io->call.base->oid, envelope, typmod);
+		PG_RETURN_POINTER(envelope);
+	}
+	plain = ReceiveFunctionCall(&io->function, buffer, io->typioparam, -1);
+	envelope = io->call.base->seal(plain, typmod);
+	kr_types_forget(io->call.base, plain);
+	PG_RETURN_POINTER(envelope);
+}
+
+/* Whether to print the envelope itself; 42501 for a user who may not have it. */
+static bool
+prints_ciphertext(void)
+{
+	if (likely(kr_pg_output_format() == KR_FORMAT_PLAINTEXT))
+		return false;
+	if (!am_walsender && !kr_keys_has_capability("backup") && !kr_keys_has_capability("admin"))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to output ciphertext"),
+				 errdetail("keyring.output_format is ciphertext, which needs the capability \"backup\" or \"admin\"."),
+				 errhint("RESET keyring.output_format, or have an administrator call keyring_grant().")));
+	return true;
+}
+
+/* Whether this user gets a placeholder where plaintext would be printed. */
+static inline bool
+prints_placeholder(void)
+{
+	return unlikely(kr_types_placeholder) && !kr_keys_may_read();
+}
+
+Datum
+keyring_value_out(PG_FUNCTION_ARGS)
+{
+	const KrBaseType *base = kr_types_base_of(fcinfo);
+	struct varlena *envelope;
+	Datum plain;
+	char *result;
+
+	if (prints_ciphertext())
+		PG_RETURN_CSTRING(kr_types_armor(kr_types_detoast(PG_GETARG_DATUM(0))));
+	if (prints_placeholder())
+		PG_RETURN_CSTRING(pstrdup("(encrypted)"));
+
+	envelope = kr_types_detoast(PG_GETARG_DATUM(0));
+	if (base->open_string != NULL)
+		result = base->open_string(envelope, KR_FOR_USER);
+	else
+	{
+		plain = base->open(envelope, KR_FOR_USER);
+		result = OutputFunctionCall(&io_call(fcinfo, output_info)->function, plain);
+		kr_types_forget(base, plain);
+	}
+	kr_types_printed_plaintext = true;
+	kr_types_free_detoasted(envelope, PG_GETARG_DATUM(0));
+	PG_RETURN_CSTRING(result);
+}
+
+Datum
+keyring_value_send(PG_FUNCTION_ARGS)
+{
+	IoCall *io = io_call(fcinfo, send_info);
+	struct varlena *envelope = kr_types_detoast(PG_GETARG_DATUM(0));
+	StringInfoData buffer;
+	bytea *result;
+	Datum plain;
+
+	if (prints_ciphertext())
+	{
+		pq_begintypsend(&buffer);
+		pq_sendbytes(&buffer, VARDATA_ANY(envelope), (int) VARSIZE_ANY_EXHDR(envelope));
+		result = pq_endtypsend(&buffer);
+	}
+	else
+	{
+		plain = io->call.base->open(envelope, KR_FOR_USER);
+		result = SendFunctionCall(&io->function, plain);
+		kr_types_forget(io->call.base, plain);
+		kr_types_printed_plaintext = true;
+	}
+	kr_types_free_detoasted(envelope, PG_GETARG_DATUM(0));
+	PG_RETURN_BYTEA_P(result);
+}

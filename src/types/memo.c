@@ -1,0 +1,214 @@
+/*
+ * src/types/memo.c
+ *
+ * A direct-mapped table whose key is the envelope's header: it has the nonce,
+ * which no two envelopes share. The table doubles while it is short of
+ * room and within its limit; doubling moves each entry to one of two places that
+ * no other entry can claim. What the previous call returned is never dropped: a
+ * value that would take its place, or is too large to keep, goes to one
+ * of two spare entries, used in turn.
+ */
+#include "postgres.h"
+
+#include "port/pg_bswap.h"
+#include "types/envelope.h"
+#include "types/memo.h"
+#include "utils/memutils.h"
+
+#define KR_MEMO_START 64
+
+typedef struct Entry
+{
+	bool used;
+	bool has_token;
+	uint8 token[KR_TOKENBYTES];
+	uint8 key[KR_ENVELOPE_HEADERBYTES];
+	Datum value;
+	Size size; /* of the value's chunk */
+} Entry;
+
+struct KrMemo
+{
+	const KrBaseType *base;
+	MemoryContext context;
+	Size limit;
+	Size used; /* by values, without the spare ones */
+	Entry *entries;
+	uint32 nentries; /* a power of two */
+	uint32 misses;   /* since the table has its size */
+	uint32 hand;     /* where to look for something to drop */
+	Entry *previous; /* what the previous call returned */
+	Entry spare[2];
+	int turn;
+};
+
+KrMemo *
+kr_types_memo_new(const KrBaseType *base, MemoryContext parent, Size limit)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "keyring opened values", ALLOCSET_SMALL_SIZES);
+	KrMemo *memo = MemoryContextAllocZero(context, sizeof(KrMemo));
+
+	memo->base = base;
+	memo->context = context;
+	memo->limit = limit;
+	memo->nentries = KR_MEMO_START;
+	memo->entries = MemoryContextAllocZero(context, KR_MEMO_START * sizeof(Entry));
+	return memo;
+}
+
+/* The counter varies fastest; the prefix tells processes apart. */
+static inline uint32
+hash_key(const uint8 *key)
+{
+	uint32 prefix;
+	uint32 counter;
+
+	memcpy(&prefix, key + 8, sizeof(prefix));
+	memcpy(&counter, key + 20, sizeof(counter));
+	return prefix + pg_ntoh32(counter);
+}
+
+static void
+drop(KrMemo *memo, Entry *entry)
+{
+	if (!entry->used)
+		return;
+	entry->used = false;
+	if (entry < memo->spare || entry >= memo->spare + 2)
+		memo->used -= entry->size;
+	kr_types_forget(memo->base, entry->value);
+}
+
+static void
+grow(KrMemo *memo)
+{
+	uint32 nentries = memo->nentries * 2;
+	Entry *entries = MemoryContextAllocZero(memo->context, nentries * sizeof(Entry));
+
+	for (uint32 i = 0; i < memo->nentries; i++)
+	{
+		Entry *from = &memo->entries[i];
+		Entry *to = &entries[hash_key(from->key) & (nentries - 1)];
+
+		if (!from->used)
+			continue;
+		*to = *from;
+		if (memo->previous == from)
+			memo->previous = to;
+	}
+	pfree(memo->entries);
+	memo->entries = entries;
+	memo->nentries = nentries;
+	memo->misses = 0;
+}
+
+static void
+make_room(KrMemo *memo)
+{
+	Size table = memo->nentries * sizeof(Entry);
+
+	if (memo->misses > memo->nentries && 4 * table <= memo->limit)
+		grow(memo);
+	for (uint32 i = 0; i < memo->nentries && memo->used > memo->limit; i++)
+	{
+		Entry *entry = &memo->entries[memo->hand++ & (memo->nentries - 1)];
+
+		if (entry != memo->previous)
+			drop(memo, entry);
+	}
+}
+
+static void
+fill(KrMemo *memo, Entry *entry, const uint8 *key, Datum value, Size size)
+{
+	drop(memo, entry);
+	memcpy(entry->key, key, KR_ENVELOPE_HEADERBYTES);
+	entry->value = value;
+	entry->size = size;
+	entry->has_token = false;
+	entry->used = true;
+	if (entry < memo->spare || entry >= memo->spare + 2)
+		memo->used += size;
+}
+
+static Datum
+open_value(KrMemo *memo, Datum value)
+{
+	MemoryContext old = MemoryContextSwitchTo(memo->context);
+	struct varlena *envelope = kr_types_detoast(value);
+	Datum result = memo->base->open(envelope, KR_FOR_USER);
+
+	kr_types_free_detoasted(envelope, value);
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+static Entry *
+open_entry(KrMemo *memo, const uint8 *key, Datum value)
+{
+	Datum plain = open_value(memo, value);
+	Size size = memo->base->by_value ? 0 : GetMemoryChunkSpace(DatumGetPointer(plain));
+	Entry *entry;
+
+	memo->misses++;
+	make_room(memo);
+	entry = &memo->entries[hash_key(key) & (memo->nentries - 1)];
+	if (entry == memo->previous || size > memo->limit / 4)
+	{
+		memo->turn = 1 - memo->turn;
+		entry = &memo->spare[memo->turn];
+	}
+	fill(memo, entry, key, plain, size);
+	return entry;
+}
+
+static inline bool
+holds(const Entry *entry, const uint8 *key)
+{
+	return entry->used && memcmp(entry->key, key, KR_ENVELOPE_HEADERBYTES) == 0;
+}
+
+static Entry *
+find(KrMemo *memo, Datum value)
+{
+	struct varlena *header = kr_types_header(value);
+	const uint8 *key = (const uint8 *) VARDATA_ANY(header);
+	Entry *entry;
+
+	if (unlikely(VARSIZE_ANY_EXHDR(header) < KR_ENVELOPE_HEADERBYTES))
+		(void) kr_keys_stored_token(header); /* throws: damaged */
+	entry = &memo->entries[hash_key(key) & (memo->nentries - 1)];
+	for (int i = 0; i < 2 && !holds(entry, key); i++)
+		entry = &memo->spare[i];
+	if (!holds(entry, key))
+		entry = open_entry(memo, key, value);
+	kr_types_free_detoasted(header, value);
+	memo->previous = entry;
+	return entry;
+}
+
+Datum
+kr_types_memo_open(KrMemo *memo, Datum envelope)
+{
+	return find(memo, envelope)->value;
+}
+
+void
+kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope)
+{
+	struct varlena *header = kr_types_header(envelope);
+	const uint8 *stored = kr_keys_stored_token(header);
+	Entry *entry;
+
+	if (stored != NULL)
+		memcpy(out, stored, KR_TOKENBYTES);
+	kr_types_free_detoasted(header, envelope);
+	if (stored != NULL)
+		return;
+
+	entry = find(memo, envelope);
+	if (!entry->has_token)
+		memo->base->token(entry->token, entry->value);
+	entry->has_token = true;
+	memcpy(out, entry->token, KR_TOKENBYTES);
+}

@@ -1,0 +1,26 @@
+/*
+ * src/types/memo.h
+ *
+ * A bounded memory of opened values, for code that meets the same envelope again
+ * and again: comparisons in merges, in bounded sorts, in nested loops.
+ */
+#ifndef KR_TYPES_MEMO_H
+#define KR_TYPES_MEMO_H
+
+#include "types/basetype.h"
+
+typedef struct KrMemo KrMemo;
+
+/* In a memory context of its own below parent; limit bounds the memory it takes, roughly. */
+extern KrMemo *kr_types_memo_new(const KrBaseType *base, MemoryContext parent, Size limit);
+
+/*
+ * The value of an envelope, opened for the current user if it is not known yet.
+ * It belongs to the memo and is valid until the call after the next.
+ */
+extern Datum kr_types_memo_open(KrMemo *memo, Datum envelope);
+
+/* The equality token: the stored one, or one made of the opened value and kept. */
+extern void kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope);
+
+#endif

@@ -1,0 +1,258 @@
+/*
+ * src/types/operand.c
+ *
+ * Operands: values that carry a token because an index or an equality is about
+ * to ask for it. The parse hook puts these functions where a base-typed
+ * expression, or a column without tokens, meets a searchable one. They are
+ * STABLE, so a filter calls them for every row, mostly with the same
+ * argument: the results of the first and of the latest argument are kept.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "types/call.h"
+#include "types/envelope.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+KR_FUNCTION(keyring_value_operand);
+KR_FUNCTION(keyring_value_operand_self);
+KR_FUNCTION(keyring_value_operands);
+KR_FUNCTION(keyring_value_operands_self);
+
+/* Bytes that tell one argument from another. */
+typedef struct Key
+{
+	const char *bytes;
+	Size len;
+} Key;
+
+/* An argument and its result, both in the function's memory. */
+typedef struct Kept
+{
+	char *key; /* NULL while nothing is kept */
+	Size key_len;
+	struct varlena *result;
+} Kept;
+
+typedef struct OperandCall
+{
+	KrCall call;
+	Kept first;  /* never replaced, so its result is handed out without a copy */
+	Kept latest; /* replaced while results of it may be in use, so copies are handed out */
+
+	/* of arrays */
+	Oid encrypted_type;
+	char align;
+} OperandCall;
+
+static inline bool
+is_kept(const Kept *kept, Key key)
+{
+	return kept->key != NULL && kept->key_len == key.len && memcmp(kept->key, key.bytes, key.len) == 0;
+}
+
+static struct varlena *
+copy_of(const struct varlena *value)
+{
+	struct varlena *result = palloc(VARSIZE(value));
+
+	memcpy(result, value, VARSIZE(value));
+	return result;
+}
+
+/* The kept result of this argument, or NULL. */
+static inline struct varlena *
+recall(const OperandCall *operand, Key key)
+{
+	if (is_kept(&operand->first, key))
+		return operand->first.result;
+	if (is_kept(&operand->latest, key))
+		return copy_of(operand->latest.result);
+	return NULL;
+}
+
+static void
+keep(Kept *kept, Key key, const struct varlena *result, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	char *copy = palloc(Max(key.len, 1));
+
+	memcpy(copy, key.bytes, key.len);
+	if (kept->key != NULL)
+	{
+		explicit_bzero(kept->key, kept->key_len);
+		pfree(kept->key);
+		pfree(kept->result);
+		kept->key = NULL;
+	}
+	kept->result = copy_of(result);
+	kept->key_len = key.len;
+	kept->key = copy;
+	MemoryContextSwitchTo(old);
+}
+
+/* Keeps a result that was just made. */
+static void
+remember(OperandCall *operand, Key key, const struct varlena *result, FunctionCallInfo fcinfo)
+{
+	keep(operand->first.key == NULL ? &operand->first : &operand->latest, key, result,
+		 fcinfo->flinfo->fn_mcxt);
+}
+
+Datum
+keyring_value_operand(PG_FUNCTION_ARGS)
+{
+	OperandCall *operand = KR_CALL(fcinfo, OperandCall);
+	const KrBaseType *base = operand->call.base;
+	Datum plain = PG_GETARG_DATUM(0);
+	struct varlena *detoasted = NULL;
+	struct varlena *result;
+	Key key;
+
+	kr_keys_require_reader();
+	if (base->by_value)
+		key = (Key){ (const char *) &plain, sizeof(Datum) };
+	else if (base->typlen > 0)
+		key = (Key){ (const char *) DatumGetPointer(plain), base->typlen };
+	else
+	{
+		detoasted = kr_types_detoast(plain);
+		key = (Key){ VARDATA_ANY(detoasted), VARSIZE_ANY_EXHDR(detoasted) };
+	}
+
+	result = recall(operand, key);
+	if (result == NULL)
+	{
+		result = base->seal(detoasted ? PointerGetDatum(detoasted) : plain, KR_TYPMOD_NONE);
+		remember(operand, key, result, fcinfo);
+	}
+	if (detoasted != NULL)
+		kr_types_free_detoasted(detoasted, plain);
+	PG_RETURN_POINTER(result);
+}
+
+/* An envelope of the same value that carries a token. */
+static struct varlena *
+add_token(const KrBaseType *base, Datum value)
+{
+	struct varlena *envelope = kr_types_detoast(value);
+	Datum plain = base->open(envelope, KR_FOR_USER);
+	struct varlena *result = base->seal(plain, KR_TYPMOD_NONE);
+
+	kr_types_forget(base, plain);
+	kr_types_free_detoasted(envelope, value);
+	return result;
+}
+
+static bool
+has_token(Datum value)
+{
+	struct varlena *header = kr_types_header(value);
+	bool result = kr_keys_stored_token(header) != NULL;
+
+	kr_types_free_detoasted(header, value);
+	return result;
+}
+
+Datum
+keyring_value_operand_self(PG_FUNCTION_ARGS)
+{
+	OperandCall *operand = KR_CALL(fcinfo, OperandCall);
+	Datum value = PG_GETARG_DATUM(0);
+	struct varlena *header;
+	struct varlena *result;
+	Key key;
+
+	if (has_token(value))
+		PG_RETURN_DATUM(value);
+
+	/* no two envelopes share a header: it has the nonce */
+	header = kr_types_header(value);
+	key = (Key){ VARDATA_ANY(header), KR_ENVELOPE_HEADERBYTES };
+	result = recall(operand, key);
+	if (result == NULL)
+	{
+		result = add_token(operand->call.base, value);
+		remember(operand, key, result, fcinfo);
+	}
+	kr_types_free_detoasted(header, value);
+	PG_RETURN_POINTER(result);
+}
+
+static void
+prepare_arrays(OperandCall *operand)
+{
+	const KrEncryptedType *type;
+	int16 typlen;
+	bool by_value;
+
+	if (OidIsValid(operand->encrypted_type))
+		return;
+	type = kr_types_of_base(operand->call.base->oid);
+	if (type == NULL)
+		elog(ERROR, "encrypted type of base type \"%s\" is not in the catalogs", operand->call.base->name);
+	get_typlenbyvalalign(operand->call.base->oid, &typlen, &by_value, &operand->align);
+	operand->encrypted_type = type->oid;
+}
+
+/* An encrypted array of an array of base or encrypted values, of the same shape. */
+static ArrayType *
+convert_array(OperandCall *operand, ArrayType *array, bool encrypted)
+{
+	const KrBaseType *base = operand->call.base;
+	Datum *values;
+	bool *nulls;
+	int n;
+
+	if (encrypted)
+		deconstruct_array(array, operand->encrypted_type, -1, false, TYPALIGN_INT, &values, &nulls, &n);
+	else
+		deconstruct_array(array, base->oid, base->typlen, base->by_value, operand->align, &values, &nulls, &n);
+	if (n == 0)
+		return construct_empty_array(operand->encrypted_type);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			continue;
+		if (!encrypted)
+			values[i] = PointerGetDatum(base->seal(values[i], KR_TYPMOD_NONE));
+		else if (!has_token(values[i]))
+			values[i] = PointerGetDatum(add_token(base, values[i]));
+	}
+	return construct_md_array(values, nulls, ARR_NDIM(array), ARR_DIMS(array), ARR_LBOUND(array),
+							  operand->encrypted_type, -1, false, TYPALIGN_INT);
+}
+
+static Datum
+operand_array(FunctionCallInfo fcinfo, bool encrypted)
+{
+	OperandCall *operand = KR_CALL(fcinfo, OperandCall);
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(0);
+	Key key = { (const char *) array, VARSIZE(array) };
+	struct varlena *result = recall(operand, key);
+
+	if (result == NULL)
+	{
+		prepare_arrays(operand);
+		result = (struct varlena *) convert_array(operand, array, encrypted);
+		remember(operand, key, result, fcinfo);
+	}
+	PG_FREE_IF_COPY(array, 0);
+	PG_RETURN_POINTER(result);
+}
+
+Datum
+keyring_value_operands(PG_FUNCTION_ARGS)
+{
+	kr_keys_require_reader();
+	return operand_array(fcinfo, false);
+}
+
+Datum
+keyring_value_operands_self(PG_FUNCTION_ARGS)
+{
+	return operand_array(fcinfo, true);
+}

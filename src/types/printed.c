@@ -1,0 +1,9 @@
+/*
+ * src/types/printed.c
+ */
+#include "postgres.h"
+
+#include "types/printed.h"
+
+bool kr_types_printed_plaintext = false;
+bool kr_types_placeholder = false;

@@ -1,0 +1,237 @@
+/*
+ * src/types/sort.c
+ *
+ * Sort support of the two btree classes.
+ *
+ * Plaintext order opens each value once, when it is put into the sort: the
+ * "abbreviated key" is the first 32 bits of the base type's own abbreviated key
+ * (or zero) and, below them, a key into the opened values. Comparing two such
+ * keys settles nearly everything; where it returns 0 without being sure, because a value
+ * was too long to keep, the sort asks the full comparator, which opens the originals
+ * through a memo. The same full comparator serves where PostgreSQL does not abbreviate:
+ * in bounded and incremental sorts, merges, and for all but the first column.
+ *
+ * The sort never says when it has written a batch of values to disk. But it
+ * compares a batch only when it is complete, so the first conversion after a
+ * comparison begins a new one, and what was opened for the last can go. An assumption
+ * gone wrong would show as a key out of range or of another value, never as a stray pointer.
+ *
+ * Token order is that of 12 bytes, of which the first 8 are the abbreviated key.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "port/pg_bswap.h"
+#include "types/compare.h"
+#include "types/envelope.h"
+#include "types/opened.h"
+#include "utils/sortsupport.h"
+#include "utils/typcache.h"
+
+KR_FUNCTION(keyring_value_sortsupport);
+KR_FUNCTION(keyring_value_token_sortsupport);
+
+typedef int (*Comparator)(Datum a, Datum b, SortSupport ssup);
+
+typedef struct Sort
+{
+	const KrBaseType *base;
+	KrMemo *memo;
+
+	/* of plaintext order */
+	SortSupportData order; /* the base type's, over opened values */
+	Comparator compare;    /* its full comparator */
+	bool has_prefix;       /* its abbreviated keys compare as unsigned numbers */
+	KrOpened *opened;      /* NULL unless abbreviating */
+	bool compared;         /* since the last conversion */
+	bool decided;          /* the last comparison of keys that returned 0 meant equality */
+} Sort;
+
+static Sort *
+new_sort(FunctionCallInfo fcinfo, SortSupport ssup)
+{
+	Sort *sort = MemoryContextAllocZero(ssup->ssup_cxt, sizeof(Sort));
+
+	sort->base = kr_types_base_of(fcinfo);
+	sort->memo = kr_types_memo_new(sort->base, ssup->ssup_cxt, (Size) work_mem * 1024 / 4);
+	ssup->ssup_extra = sort;
+	return sort;
+}
+
+static inline bool
+same_token(Datum a, Datum b)
+{
+	struct varlena *x = kr_types_header(a);
+	struct varlena *y = kr_types_header(b);
+	const uint8 *s = kr_keys_stored_token(x);
+	const uint8 *t = s ? kr_keys_stored_token(y) : NULL;
+	bool result = t != NULL && memcmp(s, t, KR_TOKENBYTES) == 0;
+
+	kr_types_free_detoasted(x, a);
+	kr_types_free_detoasted(y, b);
+	return result;
+}
+
+/* The full comparator: of two envelopes. */
+static int
+compare_envelopes(Datum a, Datum b, SortSupport ssup)
+{
+	Sort *sort = ssup->ssup_extra;
+	Datum plain;
+
+	if (sort->opened != NULL)
+	{
+		if (sort->decided && ssup->abbrev_converter != NULL)
+			return 0;
+		/* the sort has given abbreviation up, for this batch and all that follow */
+		if (ssup->abbrev_converter == NULL)
+		{
+			kr_types_opened_free(sort->opened);
+			sort->opened = NULL;
+		}
+	}
+	if (same_token(a, b))
+		return 0;
+	plain = kr_types_memo_open(sort->memo, a);
+	return sort->compare(plain, kr_types_memo_open(sort->memo, b), &sort->order);
+}
+
+/* Of two abbreviated keys. */
+static int
+compare_keys(Datum a, Datum b, SortSupport ssup)
+{
+	Sort *sort = ssup->ssup_extra;
+	uint32 a_prefix = (uint32) ((uint64) a >> 32);
+	uint32 b_prefix = (uint32) ((uint64) b >> 32);
+	Datum x;
+	Datum y;
+
+	sort->compared = true;
+	if (a_prefix != b_prefix)
+		return a_prefix < b_prefix ? -1 : 1;
+	if (!kr_types_opened_get(&x, sort->opened, (uint32) a) || !kr_types_opened_get(&y, sort->opened, (uint32) b))
+	{
+		sort->decided = false;
+		return 0;
+	}
+	sort->decided = true;
+	return a == b ? 0 : sort->compare(x, y, &sort->order);
+}
+
+static Datum
+convert(Datum original, SortSupport ssup)
+{
+	Sort *sort = ssup->ssup_extra;
+	struct varlena *envelope = kr_types_detoast(original);
+	uint32 prefix = 0;
+	MemoryContext old;
+	Datum plain;
+
+	if (sort->compared)
+	{
+		kr_types_opened_reset(sort->opened);
+		sort->compared = false;
+	}
+	old = MemoryContextSwitchTo(kr_types_opened_context(sort->opened));
+	plain = sort->base->open(envelope, KR_FOR_USER);
+	MemoryContextSwitchTo(old);
+	if (sort->has_prefix)
+		prefix = (uint32) ((uint64) sort->order.abbrev_converter(plain, &sort->order) >> 32);
+	kr_types_free_detoasted(envelope, original);
+	return (Datum) ((uint64) prefix << 32 | kr_types_opened_add(sort->opened, plain));
+}
+
+/* Gives up when the opened values take more memory than the sort may. */
+static bool
+takes_too_much(int memtupcount, SortSupport ssup)
+{
+	Sort *sort = ssup->ssup_extra;
+
+	return kr_types_opened_size(sort->opened) > (Size) work_mem * 1024;
+}
+
+/* The base type's sort support, asked to abbreviate. */
+static void
+prepare_order(Sort *sort, SortSupport ssup, bool abbreviate)
+{
+	SortSupport order = &sort->order;
+	TypeCacheEntry *type = lookup_type_cache(sort->base->oid, TYPECACHE_LT_OPR);
+
+	order->ssup_cxt = ssup->ssup_cxt;
+	order->ssup_collation = ssup->ssup_collation;
+	order->ssup_attno = ssup->ssup_attno;
+	order->abbreviate = abbreviate;
+	PrepareSortSupportFromOrderingOp(type->lt_opr, order);
+	sort->compare = order->abbrev_converter ? order->abbrev_full_comparator : order->comparator;
+	sort->has_prefix = order->abbrev_converter != NULL && order->comparator == ssup_datum_unsigned_cmp;
+}
+
+Datum
+keyring_value_sortsupport(PG_FUNCTION_ARGS)
+{
+	SortSupport ssup = (SortSupport) PG_GETARG_POINTER(0);
+	Sort *sort = new_sort(fcinfo, ssup);
+
+	/* equal values under a nondeterministic collation would get different keys */
+	bool abbreviate = SIZEOF_DATUM == 8 && ssup->abbreviate &&
+		kr_types_is_deterministic(sort->base, ssup->ssup_collation);
+
+	prepare_order(sort, ssup, abbreviate);
+	ssup->comparator = compare_envelopes;
+	if (abbreviate)
+	{
+		sort->opened = kr_types_opened_new(sort->base, ssup->ssup_cxt);
+		ssup->comparator = compare_keys;
+		ssup->abbrev_converter = convert;
+		ssup->abbrev_abort = takes_too_much;
+		ssup->abbrev_full_comparator = compare_envelopes;
+	}
+	PG_RETURN_VOID();
+}
+
+static int
+compare_tokens(Datum a, Datum b, SortSupport ssup)
+{
+	Sort *sort = ssup->ssup_extra;
+	uint8 x[KR_TOKENBYTES];
+	uint8 y[KR_TOKENBYTES];
+
+	kr_types_memo_token(x, sort->memo, a);
+	kr_types_memo_token(y, sort->memo, b);
+	return memcmp(x, y, KR_TOKENBYTES);
+}
+
+static Datum
+convert_token(Datum original, SortSupport ssup)
+{
+	Sort *sort = ssup->ssup_extra;
+	uint8 token[KR_TOKENBYTES];
+	uint64 key;
+
+	kr_types_memo_token(token, sort->memo, original);
+	memcpy(&key, token, sizeof(key));
+	return (Datum) pg_ntoh64(key);
+}
+
+static bool
+never(int memtupcount, SortSupport ssup)
+{
+	return false;
+}
+
+Datum
+keyring_value_token_sortsupport(PG_FUNCTION_ARGS)
+{
+	SortSupport ssup = (SortSupport) PG_GETARG_POINTER(0);
+
+	new_sort(fcinfo, ssup);
+	ssup->comparator = compare_tokens;
+	if (SIZEOF_DATUM == 8 && ssup->abbreviate)
+	{
+		ssup->comparator = ssup_datum_unsigned_cmp;
+		ssup->abbrev_converter = convert_token;
+		ssup->abbrev_abort = never;
+		ssup->abbrev_full_comparator = compare_tokens;
+	}
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,263 @@
+/*
+ * src/types/text.c
+ *
+ * Base types text and bytea. Text is sealed in UTF-8 whatever the server
+ * encoding, so that an envelope means the same in every database; its canonical
+ * form is those bytes. Equality is that of bytes: nondeterministic collations
+ * are refused before they come here.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "mb/pg_wchar.h"
+#include "types/basetype.h"
+#include "utils/builtins.h"
+#include "utils/varlena.h"
+
+/* Bytes in UTF-8, and the copy to wipe if a conversion was needed. */
+typedef struct Utf8
+{
+	const char *bytes;
+	Size len;
+	char *copy;
+} Utf8;
+
+static inline Utf8
+to_utf8(const char *string, Size len)
+{
+	Utf8 result = { string, len, NULL };
+	char *converted;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return result;
+
+	/* in a SQL_ASCII database this only verifies */
+	converted = pg_server_to_any(string, (int) len, PG_UTF8);
+	if (converted != string)
+	{
+		result.bytes = result.copy = converted;
+		result.len = strlen(converted);
+	}
+	return result;
+}
+
+static inline void
+forget_copy(Utf8 *utf8)
+{
+	if (utf8->copy == NULL)
+		return;
+	explicit_bzero(utf8->copy, utf8->len);
+	pfree(utf8->copy);
+}
+
+/* Converts len opened bytes at chunk + reserve; returns chunk itself where none is needed. */
+static char *
+from_utf8(char *chunk, Size reserve, Size *len)
+{
+	char *converted = pg_any_to_server(chunk + reserve, (int) *len, PG_UTF8);
+	char *result;
+	Size converted_len;
+
+	if (converted == chunk + reserve)
+		return chunk;
+	converted_len = strlen(converted);
+	result = palloc(reserve + converted_len + 1);
+	memcpy(result + reserve, converted, converted_len + 1);
+	explicit_bzero(converted, converted_len);
+	pfree(converted);
+	explicit_bzero(chunk + reserve, *len);
+	pfree(chunk);
+	*len = converted_len;
+	return result;
+}
+
+static inline struct varlena *
+seal_bytes(Oid base, const char *bytes, Size len, int32 typmod)
+{
+	KrCanonical canonical = { bytes, len };
+
+	return kr_keys_seal(base, bytes, len, typmod == KR_TYPMOD_RANDOMIZED ? NULL : &canonical);
+}
+
+static struct varlena *
+seal_text(const char *string, Size len, int32 typmod)
+{
+	Utf8 utf8 = to_utf8(string, len);
+	struct varlena *result = seal_bytes(TEXTOID, utf8.bytes, utf8.len, typmod);
+
+	forget_copy(&utf8);
+	return result;
+}
+
+static struct varlena *
+text_seal(Datum plain, int32 typmod)
+{
+	text *value = DatumGetTextPP(plain);
+	struct varlena *result = seal_text(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), typmod);
+
+	if ((Pointer) value != DatumGetPointer(plain))
+		pfree(value);
+	return result;
+}
+
+static struct varlena *
+text_seal_string(const char *string, int32 typmod)
+{
+	return seal_text(string, strlen(string), typmod);
+}
+
+static Datum
+text_open(const struct varlena *envelope, KrReader reader)
+{
+	Size len;
+	char *chunk = kr_keys_open(TEXTOID, envelope, VARHDRSZ, &len, reader);
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+		chunk = from_utf8(chunk, VARHDRSZ, &len);
+	SET_VARSIZE(chunk, VARHDRSZ + len);
+	return PointerGetDatum(chunk);
+}
+
+static char *
+text_open_string(const struct varlena *envelope, KrReader reader)
+{
+	Size len;
+	char *chunk = kr_keys_open(TEXTOID, envelope, 0, &len, reader);
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+		chunk = from_utf8(chunk, 0, &len);
+	chunk[len] = '\0';
+	return chunk;
+}
+
+static void
+text_token(uint8 *out, Datum plain)
+{
+	text *value = DatumGetTextPP(plain);
+	Utf8 utf8 = to_utf8(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	KrCanonical canonical = { utf8.bytes, utf8.len };
+
+	kr_keys_token(out, TEXTOID, &canonical);
+	forget_copy(&utf8);
+	if ((Pointer) value != DatumGetPointer(plain))
+		pfree(value);
+}
+
+static bool
+bytes_equal(Datum a, Datum b)
+{
+	struct varlena *x = PG_DETOAST_DATUM_PACKED(a);
+	struct varlena *y = PG_DETOAST_DATUM_PACKED(b);
+	Size len = VARSIZE_ANY_EXHDR(x);
+	bool result = len == VARSIZE_ANY_EXHDR(y) && memcmp(VARDATA_ANY(x), VARDATA_ANY(y), len) == 0;
+
+	if ((Pointer) x != DatumGetPointer(a))
+		pfree(x);
+	if ((Pointer) y != DatumGetPointer(b))
+		pfree(y);
+	return result;
+}
+
+static uint32
+bytes_hash(Datum plain)
+{
+	struct varlena *value = PG_DETOAST_DATUM_PACKED(plain);
+	uint32 result = hash_bytes((const unsigned char *) VARDATA_ANY(value), (int) VARSIZE_ANY_EXHDR(value));
+
+	if ((Pointer) value != DatumGetPointer(plain))
+		pfree(value);
+	return result;
+}
+
+static int
+text_compare(Datum a, Datum b, Oid collation)
+{
+	text *x = DatumGetTextPP(a);
+	text *y = DatumGetTextPP(b);
+	int result = varstr_cmp(VARDATA_ANY(x), (int) VARSIZE_ANY_EXHDR(x),
+							VARDATA_ANY(y), (int) VARSIZE_ANY_EXHDR(y), collation);
+
+	if ((Pointer) x != DatumGetPointer(a))
+		pfree(x);
+	if ((Pointer) y != DatumGetPointer(b))
+		pfree(y);
+	return result;
+}
+
+static struct varlena *
+bytea_seal(Datum plain, int32 typmod)
+{
+	bytea *value = DatumGetByteaPP(plain);
+	struct varlena *result = seal_bytes(BYTEAOID, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), typmod);
+
+	if ((Pointer) value != DatumGetPointer(plain))
+		pfree(value);
+	return result;
+}
+
+static Datum
+bytea_open(const struct varlena *envelope, KrReader reader)
+{
+	Size len;
+	char *chunk = kr_keys_open(BYTEAOID, envelope, VARHDRSZ, &len, reader);
+
+	SET_VARSIZE(chunk, VARHDRSZ + len);
+	return PointerGetDatum(chunk);
+}
+
+static void
+bytea_token(uint8 *out, Datum plain)
+{
+	bytea *value = DatumGetByteaPP(plain);
+	KrCanonical canonical = { VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value) };
+
+	kr_keys_token(out, BYTEAOID, &canonical);
+	if ((Pointer) value != DatumGetPointer(plain))
+		pfree(value);
+}
+
+static int
+bytea_compare(Datum a, Datum b, Oid collation)
+{
+	bytea *x = DatumGetByteaPP(a);
+	bytea *y = DatumGetByteaPP(b);
+	Size x_len = VARSIZE_ANY_EXHDR(x);
+	Size y_len = VARSIZE_ANY_EXHDR(y);
+	int result = memcmp(VARDATA_ANY(x), VARDATA_ANY(y), Min(x_len, y_len));
+
+	if (result == 0)
+		result = (x_len > y_len) - (x_len < y_len);
+	if ((Pointer) x != DatumGetPointer(a))
+		pfree(x);
+	if ((Pointer) y != DatumGetPointer(b))
+		pfree(y);
+	return result;
+}
+
+const KrBaseType kr_types_text = {
+	.oid = TEXTOID,
+	.name = "text",
+	.typlen = -1,
+	.collatable = true,
+	.seal = text_seal,
+	.open = text_open,
+	.token = text_token,
+	.equal = bytes_equal,
+	.hash = bytes_hash,
+	.compare = text_compare,
+	.seal_string = text_seal_string,
+	.open_string = text_open_string
+};
+
+const KrBaseType kr_types_bytea = {
+	.oid = BYTEAOID,
+	.name = "bytea",
+	.typlen = -1,
+	.seal = bytea_seal,
+	.open = bytea_open,
+	.token = bytea_token,
+	.equal = bytes_equal,
+	.hash = bytes_hash,
+	.compare = bytea_compare
+};
