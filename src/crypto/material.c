@@ -78,7 +78,7 @@ kr_crypto_material_check_value(uint8_t out[KR_HMACBYTES], const KrSecret *materi
 KrStatus
 kr_crypto_material_token_key_id(uint8_t out[KR_TOKEN_KEY_IDBYTES], const KrSecret *material)
 {
-	/* its first four bytes, read as a token's domain, are a number that no domain may have: no token equals an id */
+	/* its first four bytes, read as a token's domain, are a number that no domain may have */
 	static const uint8_t text[] = "keyring/token-key/v1";
 	uint8_t mac[KR_HMACBYTES];
 	KrStatus status = kr_crypto_hmac(mac, text, sizeof(text) - 1, kr_crypto_material_token_key(material), KR_TOKEN_KEYBYTES);
