@@ -32,17 +32,18 @@ typedef struct IoCall
 
 typedef void (*TypeInfo)(Oid type, Oid *function, Oid *typioparam);
 
-static IoCall *
-io_call(FunctionCallInfo fcinfo, TypeInfo info)
+/* Looks the base type's function up, at its first use. */
+static FmgrInfo *
+base_function(IoCall *io, FunctionCallInfo fcinfo, TypeInfo info)
 {
-	IoCall *io = KR_CALL(fcinfo, IoCall);
 	Oid function;
 
-	if (OidIsValid(io->function.fn_oid))
-		return io;
-	info(io->call.base->oid, &function, &io->typioparam);
-	fmgr_info_cxt(function, &io->function, fcinfo->flinfo->fn_mcxt);
-	return io;
+	if (!OidIsValid(io->function.fn_oid))
+	{
+		info(io->call.base->oid, &function, &io->typioparam);
+		fmgr_info_cxt(function, &io->function, fcinfo->flinfo->fn_mcxt);
+	}
+	return &io->function;
 }
 
 static void
@@ -64,11 +65,12 @@ send_info(Oid type, Oid *function, Oid *typioparam)
 Datum
 keyring_value_in(PG_FUNCTION_ARGS)
 {
-	const KrBaseType *base = kr_types_base_of(fcinfo);
+	IoCall *io = KR_CALL(fcinfo, IoCall);
+	const KrBaseType *base = io->call.base;
 	char *string = PG_GETARG_CSTRING(0);
 	int32 typmod = PG_GETARG_INT32(2);
 	struct varlena *envelope;
-	IoCall *io;
+	FmgrInfo *input;
 	Datum plain;
 
 	if (kr_pg_input_format() == KR_FORMAT_CIPHERTEXT)
@@ -82,8 +84,8 @@ keyring_value_in(PG_FUNCTION_ARGS)
 	if (base->seal_string != NULL)
 		PG_RETURN_POINTER(base->seal_string(string, typmod));
 
-	io = io_call(fcinfo, getTypeInputInfo);
-	if (!kr_pg_input(&io->function, string, io->typioparam, -1, fcinfo->context, &plain))
+	input = base_function(io, fcinfo, getTypeInputInfo);
+	if (!kr_pg_input(input, string, io->typioparam, -1, fcinfo->context, &plain))
 		PG_RETURN_NULL();
 	envelope = base->seal(plain, typmod);
 	kr_types_forget(base, plain);
@@ -95,8 +97,10 @@ keyring_value_recv(PG_FUNCTION_ARGS)
 {
 	StringInfo buffer = (StringInfo) PG_GETARG_POINTER(0);
 	int32 typmod = PG_GETARG_INT32(2);
-	IoCall *io = io_call(fcinfo, getTypeBinaryInputInfo);
+	IoCall *io = KR_CALL(fcinfo, IoCall);
+	const KrBaseType *base = io->call.base;
 	struct varlena *envelope;
+	FmgrInfo *receive;
 	Datum plain;
 
 	if (kr_pg_input_format() == KR_FORMAT_CIPHERTEXT)
@@ -106,12 +110,13 @@ keyring_value_recv(PG_FUNCTION_ARGS)
 		envelope = palloc(VARHDRSZ + len);
 		SET_VARSIZE(envelope, VARHDRSZ + len);
 		pq_copymsgbytes(buffer, VARDATA(envelope), len);
-		kr_keys_accept(io->call.base->oid, envelope, typmod);
+		kr_keys_accept(base->oid, envelope, typmod);
 		PG_RETURN_POINTER(envelope);
 	}
-	plain = ReceiveFunctionCall(&io->function, buffer, io->typioparam, -1);
-	envelope = io->call.base->seal(plain, typmod);
-	kr_types_forget(io->call.base, plain);
+	receive = base_function(io, fcinfo, getTypeBinaryInputInfo);
+	plain = ReceiveFunctionCall(receive, buffer, io->typioparam, -1);
+	envelope = base->seal(plain, typmod);
+	kr_types_forget(base, plain);
 	PG_RETURN_POINTER(envelope);
 }
 
@@ -140,7 +145,8 @@ prints_placeholder(void)
 Datum
 keyring_value_out(PG_FUNCTION_ARGS)
 {
-	const KrBaseType *base = kr_types_base_of(fcinfo);
+	IoCall *io = KR_CALL(fcinfo, IoCall);
+	const KrBaseType *base = io->call.base;
 	struct varlena *envelope;
 	Datum plain;
 	char *result;
@@ -156,7 +162,7 @@ keyring_value_out(PG_FUNCTION_ARGS)
 	else
 	{
 		plain = base->open(envelope, KR_FOR_USER);
-		result = OutputFunctionCall(&io_call(fcinfo, output_info)->function, plain);
+		result = OutputFunctionCall(base_function(io, fcinfo, output_info), plain);
 		kr_types_forget(base, plain);
 	}
 	kr_types_printed_plaintext = true;
@@ -167,7 +173,7 @@ keyring_value_out(PG_FUNCTION_ARGS)
 Datum
 keyring_value_send(PG_FUNCTION_ARGS)
 {
-	IoCall *io = io_call(fcinfo, send_info);
+	IoCall *io = KR_CALL(fcinfo, IoCall);
 	struct varlena *envelope = kr_types_detoast(PG_GETARG_DATUM(0));
 	StringInfoData buffer;
 	bytea *result;
@@ -182,7 +188,7 @@ keyring_value_send(PG_FUNCTION_ARGS)
 	else
 	{
 		plain = io->call.base->open(envelope, KR_FOR_USER);
-		result = SendFunctionCall(&io->function, plain);
+		result = SendFunctionCall(base_function(io, fcinfo, send_info), plain);
 		kr_types_forget(io->call.base, plain);
 		kr_types_printed_plaintext = true;
 	}

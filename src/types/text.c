@@ -15,6 +15,8 @@
 #include "utils/builtins.h"
 #include "utils/varlena.h"
 
+KR_FUNCTION(keyring_bpchar_seal);
+
 /* Bytes in UTF-8, and the copy to wipe if a conversion was needed. */
 typedef struct Utf8
 {
@@ -105,6 +107,16 @@ static struct varlena *
 text_seal_string(const char *string, int32 typmod)
 {
 	return seal_text(string, strlen(string), typmod);
+}
+
+/* The padding of char(n) is no part of its value: a cast to text removes it. */
+Datum
+keyring_bpchar_seal(PG_FUNCTION_ARGS)
+{
+	BpChar *value = PG_GETARG_BPCHAR_PP(0);
+	int len = bpchartruelen(VARDATA_ANY(value), (int) VARSIZE_ANY_EXHDR(value));
+
+	PG_RETURN_POINTER(seal_text(VARDATA_ANY(value), len, PG_GETARG_INT32(1)));
 }
 
 static Datum
