@@ -1,0 +1,231 @@
+#!/usr/bin/perl
+#
+# Measures in a running scratch cluster (PGHOST, PGPORT): called by test/bench/run.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FileHandle;
+use IPC::Open2;
+use Time::HiRes qw(time);
+
+my $rows = $ENV{ROWS};
+my $rounds = $ENV{ROUNDS};
+my $bindir = $ENV{BINDIR};
+
+# One session for everything, so that the CPU time of its backend is what is measured.
+my $pid = open2(my $from, my $to, "$bindir/psql", qw(-X -q -A -t -v ON_ERROR_STOP=1));
+$to->autoflush(1);
+my $marker = 0;
+
+sub ask
+{
+	my ($sql) = @_;
+	my @lines;
+
+	$marker++;
+	print {$to} "$sql\n\\echo end $marker\n";
+	while (my $line = <$from>)
+	{
+		chomp $line;
+		return join("\n", @lines) if $line eq "end $marker";
+		push @lines, $line;
+	}
+	die "the session ended over: $sql\n";
+}
+
+my $backend = ask('SELECT pg_backend_pid();');
+
+# ns on a processor, as the scheduler counts them
+sub cpu
+{
+	open my $file, '<', "/proc/$backend/schedstat" or die "cannot read the CPU time of the backend: $!\n";
+	my ($ns) = split ' ', <$file>;
+	return $ns;
+}
+
+sub cost
+{
+	my ($sql, $before) = @_;
+	ask($before) if defined $before;
+	my $start = cpu();
+	ask($sql);
+	return cpu() - $start;
+}
+
+sub median
+{
+	my @sorted = sort { $a <=> $b } @_;
+	return $sorted[ @sorted / 2 ];
+}
+
+# Interleaved; returns the medians of each statement's cost per row, in ns.
+sub compare
+{
+	my ($n, @statements) = @_;
+	my @costs;
+
+	for my $round (0 .. $rounds)
+	{
+		for my $i (0 .. $#statements)
+		{
+			my $ns = cost(@{ $statements[$i] });
+			push @{ $costs[$i] }, $ns / $n if $round > 0;    # the first warms up
+		}
+	}
+	return map { median(@$_) } @costs;
+}
+
+my $openssl = 0;
+
+sub line
+{
+	my ($name, $value, $unit, $budget, $met) = @_;
+	printf "%-44s %10.2f %-9s budget %-18s %s\n", $name, $value, $unit, $budget, $met ? 'met' : 'NOT MET';
+	return;
+}
+
+sub added
+{
+	my ($name, $plain, $encrypted, $factor, $fixed) = @_;
+	my $budget = $factor * $openssl + $fixed;
+	line($name, $encrypted - $plain, 'ns/value', sprintf('%.0f ns', $budget), $encrypted - $plain <= $budget);
+	printf "    %-40s %10.0f, encrypted %.0f\n", 'plain', $plain, $encrypted;
+	return;
+}
+
+# OpenSSL alone, on the size of the values, from bench_crypto's own lines
+sub measure_openssl
+{
+	for my $row (split /\n/, `build/unit/bench_crypto 21`)
+	{
+		$openssl = $1 if $row =~ /^\s*11\b.*?\bopen\b.*?OpenSSL\D+([\d.]+)/ix;
+	}
+	$openssl = $ENV{KR_BENCH_G} if $ENV{KR_BENCH_G};
+	die "bench_crypto did not say what OpenSSL alone costs on 11 bytes\n" unless $openssl;
+	printf "G: OpenSSL alone, 11 bytes: %.0f ns\n", $openssl;
+	return;
+}
+
+sub set_up
+{
+	ask(<<"SQL");
+SET client_min_messages = error;
+CREATE EXTENSION keyring;
+CREATE EXTENSION IF NOT EXISTS pgcrypto;
+SELECT keyring_activate(keyring_create_key());
+CREATE UNLOGGED TABLE source (id integer, v text);
+INSERT INTO source SELECT i, lpad(i::text, 11, 'x') FROM generate_series(1, $rows) i;
+CREATE UNLOGGED TABLE plain (id integer, v text);
+CREATE UNLOGGED TABLE randomized (id integer, v encrypted_text(randomized));
+CREATE UNLOGGED TABLE searchable (id integer, v encrypted_text(searchable));
+CREATE UNLOGGED TABLE crypto (id integer, v bytea);
+COPY source TO '/tmp/kr_bench.$$';
+VACUUM ANALYZE source;
+SQL
+	return;
+}
+
+sub measure_writes
+{
+	my ($plain, $randomized, $searchable, $pgcrypto) = compare(
+		$rows,
+		[ 'INSERT INTO plain SELECT * FROM source;', 'TRUNCATE plain;' ],
+		[ 'INSERT INTO randomized SELECT * FROM source;', 'TRUNCATE randomized;' ],
+		[ 'INSERT INTO searchable SELECT * FROM source;', 'TRUNCATE searchable;' ],
+		[
+			"INSERT INTO crypto SELECT id, encrypt(v::bytea, 'a key of thirty-two bytes, it is', 'aes') FROM source;",
+			'TRUNCATE crypto;'
+		]);
+	added('INSERT ... SELECT', $plain, $randomized, 1.5, 150);
+	printf "    %-40s %10.0f ns/value added\n", 'searchable', $searchable - $plain;
+	printf "    %-40s %10.0f ns/value added, not authenticated\n", 'pgcrypto encrypt()', $pgcrypto - $plain;
+
+	($plain, $randomized, $searchable) = compare(
+		$rows,
+		map { [ "COPY $_ FROM '/tmp/kr_bench.$$';", "TRUNCATE $_;" ] } qw(plain randomized searchable));
+	added('COPY FROM', $plain, $randomized, 1.5, 150);
+	printf "    %-40s %10.0f ns/value added\n", 'searchable', $searchable - $plain;
+	unlink "/tmp/kr_bench.$$";
+	ask("VACUUM ANALYZE $_;") for qw(plain randomized searchable crypto);
+	return;
+}
+
+sub measure_reads
+{
+	my ($plain, $randomized, $pgcrypto) = compare(
+		$rows,
+		['SELECT sum(octet_length(v)) FROM plain;'],
+		['SELECT sum(octet_length(v)) FROM randomized;'],
+		["SELECT sum(octet_length(decrypt(v, 'a key of thirty-two bytes, it is', 'aes'))) FROM crypto;"]);
+	added('scan that reads every value', $plain, $randomized, 1.5, 0);
+	printf "    %-40s %10.0f ns/value added, not authenticated\n", 'pgcrypto decrypt()', $pgcrypto - $plain;
+
+	my %bytes = map { $_ => ask("SELECT pg_table_size('$_');") } qw(plain randomized);
+	($plain, $randomized) = compare(1, map { ["SELECT sum(id) FROM $_;"] } qw(plain randomized));
+	my $ratio = ($randomized / $bytes{randomized}) / ($plain / $bytes{plain});
+	line('scan past the column, per byte of table', $ratio, 'x plain', '1.00', $ratio <= 1.02);
+
+	($plain, $randomized) = compare($rows,
+		map { ["SELECT count(*) FROM (SELECT v FROM $_ ORDER BY v OFFSET 0) s;"] } qw(plain randomized));
+	added('sort', $plain, $randomized, 2, 0);
+	return;
+}
+
+# Transactions a second of one client; pgbench and backend on a processor each.
+sub tps
+{
+	my ($script) = @_;
+	my $file = "/tmp/kr_bench_script.$$";
+	open my $out, '>', $file or die "cannot write $file: $!\n";
+	print {$out} "\\set id random(1, $rows)\n$script\n";
+	close $out;
+	my $said = `"$bindir/pgbench" -n -M prepared -c 1 -T 2 -f $file 2>&1`;
+	unlink $file;
+	return $said =~ /tps = ([\d.]+)/ ? $1 : die "pgbench: $said\n";
+}
+
+sub measure_points
+{
+	for my $table (qw(plain randomized searchable))
+	{
+		ask("ALTER TABLE $table ADD PRIMARY KEY (id);");
+	}
+	ask("CREATE INDEX ON $_ (v);") for qw(plain searchable);
+	ask("ANALYZE $_;") for qw(plain randomized searchable);
+
+	my %scripts = (
+		plain_point => 'SELECT v FROM plain WHERE id = :id;',
+		encrypted_point => 'SELECT v FROM randomized WHERE id = :id;',
+		plain_lookup => "SELECT id FROM plain WHERE v = lpad(:id::text, 11, 'x');",
+		encrypted_lookup => "SELECT id FROM searchable WHERE v = lpad(:id::text, 11, 'x');");
+	my %seen;
+	for my $round (1 .. $rounds)
+	{
+		push @{ $seen{$_} }, tps($scripts{$_}) for sort keys %scripts;
+	}
+	my %tps = map { $_ => median(@{ $seen{$_} }) } keys %seen;
+	my $point = $tps{plain_point} / $tps{encrypted_point};
+	my $lookup = $tps{plain_lookup} / $tps{encrypted_lookup};
+	line('point read by primary key', $point, 'x plain', '1.08', $point <= 1.08);
+	line('equality lookup through an index', $lookup, 'x plain', '1.25', $lookup <= 1.25);
+	return;
+}
+
+sub measure_size
+{
+	my %size = map { $_ => ask("SELECT avg(octet_length(v::text) - 11 + pg_column_size(v) - octet_length(v::text)) FROM (SELECT v FROM $_ LIMIT 1000) s;") }
+	  qw(plain randomized searchable);
+	line('overhead per value, randomized', $size{randomized} - $size{plain}, 'bytes', '40', $size{randomized} - $size{plain} <= 40);
+	line('overhead per value, searchable', $size{searchable} - $size{plain}, 'bytes', '52', $size{searchable} - $size{plain} <= 52);
+	return;
+}
+
+measure_openssl();
+set_up();
+measure_writes();
+measure_reads();
+measure_size();
+measure_points();
+print {$to} "\\q\n";
+waitpid $pid, 0;
