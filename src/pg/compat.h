@@ -101,4 +101,13 @@ typedef char KrB64Byte;
 #define kr_pg_analyze_delay() vacuum_delay_point()
 #endif
 
+/* 18 dropped ExecutorRun's last argument */
+#if PG_VERSION_NUM >= 180000
+#define KR_EXECUTE_ONCE_PARAMETER
+#define KR_EXECUTE_ONCE
+#else
+#define KR_EXECUTE_ONCE_PARAMETER , bool execute_once
+#define KR_EXECUTE_ONCE , execute_once
+#endif
+
 #endif

@@ -1,0 +1,134 @@
+/*
+ * src/search/created.c
+ *
+ * A table made from a query takes its columns from the query's result. Casting each
+ * encrypted one to a typmod gives the column its mode and each row its envelope.
+ *
+ * An entry that DISTINCT, ORDER BY, GROUP BY or a set operation uses cannot be
+ * wrapped in a volatile function: there a query is put around the whole.
+ */
+#include "postgres.h"
+
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "search/created.h"
+#include "search/expr.h"
+
+/* Whether the cast can take the place of every encrypted entry. */
+static bool
+can_cast_in_place(Query *query)
+{
+	ListCell *lc;
+
+	if (query->setOperations != NULL || query->hasTargetSRFs)
+		return false;
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		if (entry->ressortgroupref != 0 && kr_search_type_of((Node *) entry->expr) != NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool
+has_encrypted_column(Query *query)
+{
+	ListCell *lc;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		if (!entry->resjunk && kr_search_type_of((Node *) entry->expr) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void
+cast_columns(Query *query)
+{
+	ListCell *lc;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		const KrEncryptedType *type = kr_search_type_of((Node *) entry->expr);
+		int32 typmod = exprTypmod((Node *) entry->expr);
+
+		if (entry->resjunk || type == NULL)
+			continue;
+		if (typmod < 0)
+			typmod = KR_TYPMOD_RANDOMIZED;
+		if (!kr_search_is_sealed_for(type, (Node *) entry->expr, typmod))
+			entry->expr = kr_search_coerce(type, (Node *) entry->expr, typmod);
+	}
+}
+
+/* SELECT * FROM (query) */
+static Query *
+select_from(Query *query)
+{
+	Query *outer = makeNode(Query);
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+	RangeTblRef *reference = makeNode(RangeTblRef);
+	List *names = NIL;
+	ListCell *lc;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+		TargetEntry *copy;
+		Var *var;
+
+		if (entry->resjunk)
+			continue;
+		var = makeVarFromTargetEntry(1, entry);
+		copy = makeTargetEntry((Expr *) var, entry->resno, pstrdup(entry->resname), false);
+		copy->resorigtbl = entry->resorigtbl;
+		copy->resorigcol = entry->resorigcol;
+		outer->targetList = lappend(outer->targetList, copy);
+		names = lappend(names, makeString(pstrdup(entry->resname)));
+	}
+
+	rte->rtekind = RTE_SUBQUERY;
+	rte->subquery = query;
+	rte->alias = makeAlias("query", NIL);
+	rte->eref = makeAlias("query", names);
+	rte->inFromCl = true;
+	reference->rtindex = 1;
+
+	outer->commandType = CMD_SELECT;
+	outer->querySource = QSRC_ORIGINAL;
+	outer->canSetTag = true;
+	outer->rtable = list_make1(rte);
+	outer->jointree = makeFromExpr(list_make1(reference), NULL);
+	outer->stmt_location = query->stmt_location;
+	outer->stmt_len = query->stmt_len;
+	return outer;
+}
+
+void
+kr_search_give_created_columns_modes(CreateTableAsStmt *statement)
+{
+	Query *query = castNode(Query, statement->query);
+
+	/* CREATE TABLE AS EXECUTE: the guard sees to it that the columns have a mode */
+	if (query->commandType != CMD_SELECT)
+		return;
+	if (has_encrypted_column(query))
+	{
+		/* data-modifying WITH must stay outermost */
+		if (!can_cast_in_place(query) && !query->hasModifyingCTE)
+			query = select_from(query);
+		if (can_cast_in_place(query))
+			cast_columns(query);
+		statement->query = (Node *) query;
+	}
+
+	/* what the materialized view will store was copied before our work on the query */
+	if (statement->into->viewQuery != NULL)
+		statement->into->viewQuery = (Node *) copyObject(query);
+}

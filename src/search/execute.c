@@ -1,0 +1,132 @@
+/*
+ * src/search/execute.c
+ *
+ * The executor's hooks. At each start, messages about changed catalogs are taken in,
+ * since an open transaction would otherwise go on with the primary that it knows.
+ * Around each run, the output functions are told whether they print for the client
+ * or for an error message.
+ */
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "executor/executor.h"
+#include "pg/compat.h"
+#include "search/hooks.h"
+#include "search/statement.h"
+#include "types/basetype.h"
+#include "types/printed.h"
+#include "utils/inval.h"
+
+bool kr_search_hide_context = false;
+
+/* How many calls of the executor or of utility statements are open in this backend. */
+static int depth = 0;
+
+static ExecutorStart_hook_type next_executor_start = NULL;
+static ExecutorRun_hook_type next_executor_run = NULL;
+static ExecutorFinish_hook_type next_executor_finish = NULL;
+
+void
+kr_search_enter(KrStatement *saved, bool placeholder)
+{
+	if (depth == 0)
+	{
+		kr_types_printed_plaintext = false;
+		kr_search_hide_context = false;
+	}
+	depth++;
+	saved->placeholder = kr_types_placeholder;
+	kr_types_placeholder = placeholder;
+}
+
+void
+kr_search_leave(const KrStatement *saved)
+{
+	depth--;
+	kr_types_placeholder = saved->placeholder;
+}
+
+/* Whether a query modifies a table and returns no encrypted column. */
+static bool
+modifies_quietly(QueryDesc *query)
+{
+	TupleDesc result = query->tupDesc;
+
+	if (query->operation == CMD_SELECT && !query->plannedstmt->hasModifyingCTE)
+		return false;
+	for (int i = 0; result != NULL && i < result->natts; i++)
+	{
+		if (kr_types_lookup(TupleDescAttr(result, i)->atttypid) != NULL)
+			return false;
+	}
+	return true;
+}
+
+static void
+executor_start(QueryDesc *query, int eflags)
+{
+	if (kr_search_active())
+		AcceptInvalidationMessages();
+	if (next_executor_start)
+		next_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+static void
+executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_ONCE_PARAMETER)
+{
+	ExecutorRun_hook_type next = next_executor_run ? next_executor_run : standard_ExecutorRun;
+	KrStatement saved;
+
+	if (!kr_search_active())
+	{
+		next(query, direction, count KR_EXECUTE_ONCE);
+		return;
+	}
+	kr_search_enter(&saved, modifies_quietly(query));
+	PG_TRY();
+	{
+		next(query, direction, count KR_EXECUTE_ONCE);
+	}
+	PG_FINALLY();
+	{
+		kr_search_leave(&saved);
+	}
+	PG_END_TRY();
+}
+
+/* Triggers that were put off fire here, foreign keys among them. */
+static void
+executor_finish(QueryDesc *query)
+{
+	ExecutorFinish_hook_type next = next_executor_finish ? next_executor_finish : standard_ExecutorFinish;
+	KrStatement saved;
+
+	if (!kr_search_active())
+	{
+		next(query);
+		return;
+	}
+	kr_search_enter(&saved, modifies_quietly(query));
+	PG_TRY();
+	{
+		next(query);
+	}
+	PG_FINALLY();
+	{
+		kr_search_leave(&saved);
+	}
+	PG_END_TRY();
+}
+
+void
+kr_search_execute_init(void)
+{
+	next_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+	next_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = executor_run;
+	next_executor_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = executor_finish;
+}

@@ -1,0 +1,198 @@
+/*
+ * src/search/expr.c
+ *
+ * Recognises and builds expressions over encrypted types.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "search/expr.h"
+
+static const Oid *
+operators_of(const KrEncryptedType *type, KrComparator comparator)
+{
+	switch (comparator)
+	{
+		case KR_EQ:
+			return type->eq;
+		case KR_NE:
+			return type->ne;
+		case KR_LT:
+			return type->lt;
+		case KR_LE:
+			return type->le;
+		case KR_GE:
+			return type->ge;
+		case KR_GT:
+			return type->gt;
+	}
+	return NULL; /* keep compiler quiet */
+}
+
+Oid
+kr_search_operator(const KrComparison *comparison, KrOperand form)
+{
+	return operators_of(comparison->type, comparison->comparator)[form];
+}
+
+const KrEncryptedType *
+kr_search_type_of(Node *expr)
+{
+	Oid type = exprType(expr);
+
+	return kr_search_maybe_ours(type) ? kr_types_lookup(type) : NULL;
+}
+
+const KrEncryptedType *
+kr_search_element_type_of(Node *expr)
+{
+	Oid type = exprType(expr);
+
+	return kr_search_maybe_ours(type) ? kr_types_of_array(type) : NULL;
+}
+
+bool
+kr_search_comparison(KrComparison *out, Oid opno, List *args)
+{
+	Node *left;
+	Node *right;
+
+	if (!kr_search_maybe_ours(opno) || list_length(args) != 2)
+		return false;
+
+	left = linitial(args);
+	right = lsecond(args);
+	out->type = kr_search_type_of(left);
+	if (out->type == NULL)
+		out->type = kr_search_type_of(right);
+	if (out->type == NULL)
+		out->type = kr_search_element_type_of(right);
+	if (out->type == NULL)
+		return false;
+
+	for (KrComparator comparator = KR_EQ; comparator <= KR_GT; comparator++)
+	{
+		const Oid *operators = operators_of(out->type, comparator);
+
+		for (KrOperand form = KR_ENC_ENC; form <= KR_BASE_ENC; form++)
+		{
+			if (operators[form] == opno)
+			{
+				out->comparator = comparator;
+				out->form = form;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+bool
+kr_search_is_literal(Node *expr)
+{
+	Const *constant = (Const *) expr;
+
+	if (!IsA(expr, Const) || constant->constisnull)
+		return false;
+	return kr_search_type_of(expr) != NULL || kr_search_element_type_of(expr) != NULL;
+}
+
+/* A call that is printed as an implicit cast; collation is the argument's. */
+static Expr *
+call(Oid function, Oid result, List *args)
+{
+	Oid collation = exprCollation(linitial(args));
+
+	return (Expr *) makeFuncExpr(function, result, args, collation, collation, COERCE_IMPLICIT_CAST);
+}
+
+Expr *
+kr_search_operand(const KrEncryptedType *type, Node *arg)
+{
+	Oid function = exprType(arg) == type->oid ? type->operand_self : type->operand;
+
+	return call(function, type->oid, list_make1(arg));
+}
+
+Expr *
+kr_search_operands(const KrEncryptedType *type, Node *arg)
+{
+	Oid function = exprType(arg) == type->array ? type->operands_self : type->operands;
+
+	return call(function, type->array, list_make1(arg));
+}
+
+bool
+kr_search_is_operand(const KrEncryptedType *type, Node *expr)
+{
+	Oid function;
+
+	if (!IsA(expr, FuncExpr))
+		return false;
+	function = ((FuncExpr *) expr)->funcid;
+	return function == type->operand || function == type->operand_self ||
+		function == type->operands || function == type->operands_self;
+}
+
+/* The typmod that a call of seal or coerce was given. */
+static bool
+typmod_argument(FuncExpr *expr, int32 *typmod)
+{
+	Const *argument;
+
+	if (list_length(expr->args) != 3)
+		return false;
+	argument = lsecond(expr->args);
+	if (!IsA(argument, Const) || argument->constisnull)
+		return false;
+	*typmod = DatumGetInt32(argument->constvalue);
+	return true;
+}
+
+Node *
+kr_search_cast_to_operand(const KrEncryptedType *type, Node *expr)
+{
+	FuncExpr *cast = (FuncExpr *) expr;
+	int32 typmod;
+
+	if (!IsA(expr, FuncExpr) || cast->funcid != type->seal)
+		return NULL;
+	if (!typmod_argument(cast, &typmod) || typmod != KR_TYPMOD_NONE)
+		return NULL;
+	return linitial(cast->args);
+}
+
+/* The arguments of a length-coercion cast: value, typmod, not explicit. */
+static List *
+cast_arguments(Node *arg, int32 typmod)
+{
+	Const *typmod_const = makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(typmod), false, true);
+
+	return list_make3(arg, typmod_const, makeBoolConst(false, false));
+}
+
+Expr *
+kr_search_seal(const KrEncryptedType *type, Node *arg, int32 typmod)
+{
+	return call(type->seal, type->oid, cast_arguments(arg, typmod));
+}
+
+Expr *
+kr_search_coerce(const KrEncryptedType *type, Node *arg, int32 typmod)
+{
+	return call(type->coerce, type->oid, cast_arguments(arg, typmod));
+}
+
+bool
+kr_search_is_sealed_for(const KrEncryptedType *type, Node *expr, int32 typmod)
+{
+	FuncExpr *cast = (FuncExpr *) expr;
+	int32 given;
+
+	if (!IsA(expr, FuncExpr) || (cast->funcid != type->seal && cast->funcid != type->coerce))
+		return false;
+	return typmod_argument(cast, &given) && given == typmod;
+}

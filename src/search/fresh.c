@@ -1,0 +1,105 @@
+/*
+ * src/search/fresh.c
+ *
+ * The parser calls the typmod coercion where an expression of another typmod meets a
+ * column. Between columns of equal typmod it does not, and the envelope would be
+ * copied byte for byte, whatever key it is under. Such target expressions are
+ * wrapped in the same coercion: it looks at the header, passes through what is under
+ * the current primary, and re-seals the rest.
+ */
+#include "postgres.h"
+
+#include "nodes/nodeFuncs.h"
+#include "parser/parsetree.h"
+#include "search/expr.h"
+#include "search/fresh.h"
+#include "utils/lsyscache.h"
+
+static bool
+is_null_constant(Node *expr)
+{
+	return IsA(expr, Const) && ((Const *) expr)->constisnull;
+}
+
+/* Whether every row of VALUES gives this column a value made for it. */
+static bool
+values_are_sealed(const KrEncryptedType *type, RangeTblEntry *rte, AttrNumber attno, int32 typmod)
+{
+	ListCell *lc;
+
+	foreach(lc, rte->values_lists)
+	{
+		Node *value = list_nth(lfirst(lc), attno - 1);
+
+		if (!is_null_constant(value) && !kr_search_is_sealed_for(type, value, typmod))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_sealed_for(Query *query, const KrEncryptedType *type, Node *expr, int32 typmod)
+{
+	Var *var = (Var *) expr;
+	RangeTblEntry *rte;
+
+	if (is_null_constant(expr) || kr_search_is_sealed_for(type, expr, typmod))
+		return true;
+	if (!IsA(expr, Var) || var->varlevelsup > 0 || var->varattno <= 0)
+		return false;
+	rte = rt_fetch(var->varno, query->rtable);
+	return rte->rtekind == RTE_VALUES && values_are_sealed(type, rte, var->varattno, typmod);
+}
+
+static void
+freshen_targets(Query *query, List *targets)
+{
+	Oid relation = rt_fetch(query->resultRelation, query->rtable)->relid;
+	ListCell *lc;
+
+	foreach(lc, targets)
+	{
+		TargetEntry *target = lfirst_node(TargetEntry, lc);
+		const KrEncryptedType *type;
+		Oid column_type;
+		int32 typmod;
+		Oid collation;
+
+		if (target->resjunk)
+			continue;
+		type = kr_search_type_of((Node *) target->expr);
+		if (type == NULL)
+			continue;
+		get_atttypetypmodcoll(relation, target->resno, &column_type, &typmod, &collation);
+
+		/* a view with INSTEAD OF triggers may have columns without typmod: the trigger writes elsewhere */
+		if (column_type != type->oid || typmod < 0)
+			continue;
+		if (!is_sealed_for(query, type, (Node *) target->expr, typmod))
+			target->expr = kr_search_coerce(type, (Node *) target->expr, typmod);
+	}
+}
+
+void
+kr_search_freshen(Query *query)
+{
+	ListCell *lc;
+
+	switch (query->commandType)
+	{
+		case CMD_INSERT:
+			freshen_targets(query, query->targetList);
+			if (query->onConflict != NULL)
+				freshen_targets(query, query->onConflict->onConflictSet);
+			break;
+		case CMD_UPDATE:
+			freshen_targets(query, query->targetList);
+			break;
+		case CMD_MERGE:
+			foreach(lc, query->mergeActionList)
+				freshen_targets(query, lfirst_node(MergeAction, lc)->targetList);
+			break;
+		default:
+			break;
+	}
+}

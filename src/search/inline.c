@@ -1,0 +1,98 @@
+/*
+ * src/search/inline.c
+ *
+ * The planner puts the bodies of set-returning SQL functions into the query, when
+ * the planner hook has already seen it:
+ *
+ * - A body written as a string is parsed then, and passes the parse hook. The
+ *   views in it are expanded after that, so they are expanded here instead. To
+ *   rewrite a SELECT twice does no harm.
+ * - A body written as BEGIN ATOMIC passes no hook at all. If it sorts by token,
+ *   inlining is refused: the function is executed by itself, and planned by itself.
+ *
+ * Scalar functions are inlined only when they are a bare expression: no sorting.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "fmgr.h"
+#include "nodes/pg_list.h"
+#include "rewrite/rewriteHandler.h"
+#include "search/expr.h"
+#include "search/hooks.h"
+#include "search/inline.h"
+#include "search/sorting.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+
+static needs_fmgr_hook_type next_needs_fmgr_hook = NULL;
+
+void
+kr_search_expand_views(Query *query)
+{
+	List *rewritten;
+
+	if (query->commandType != CMD_SELECT || !kr_search_views_sort_by_token(query))
+		return;
+	rewritten = QueryRewrite(copyObject(query));
+	if (list_length(rewritten) == 1)
+		memcpy(query, linitial(rewritten), sizeof(Query));
+}
+
+/* The single query of a BEGIN ATOMIC body, stored as a list of lists; NULL for others. */
+static Query *
+only_query(Node *body)
+{
+	if (IsA(body, List) && list_length((List *) body) == 1)
+		body = linitial((List *) body);
+	if (IsA(body, List) && list_length((List *) body) == 1)
+		body = linitial((List *) body);
+	return IsA(body, Query) ? (Query *) body : NULL;
+}
+
+static bool
+body_sorts_by_token(HeapTuple procedure)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(procedure);
+	Query *query;
+	Datum body;
+	bool isnull;
+
+	if (form->prolang != SQLlanguageId || !form->proretset)
+		return false;
+	body = SysCacheGetAttr(PROCOID, procedure, Anum_pg_proc_prosqlbody, &isnull);
+	if (isnull)
+		return false;
+	query = only_query(stringToNode(TextDatumGetCString(body)));
+	return query != NULL && kr_search_sorts_by_token(query);
+}
+
+/* Asked by the planner before it inlines a function; elsewhere our answer is no. */
+static bool
+needs_fmgr(Oid function)
+{
+	HeapTuple procedure;
+	bool result;
+
+	if (next_needs_fmgr_hook && next_needs_fmgr_hook(function))
+		return true;
+	if (kr_search_planning == 0 || !kr_search_maybe_ours(function))
+		return false;
+
+	procedure = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	if (!HeapTupleIsValid(procedure))
+		return false;
+	result = body_sorts_by_token(procedure);
+	ReleaseSysCache(procedure);
+	return result;
+}
+
+void
+kr_search_inline_init(void)
+{
+	next_needs_fmgr_hook = needs_fmgr_hook;
+	needs_fmgr_hook = needs_fmgr;
+}

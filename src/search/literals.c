@@ -1,0 +1,266 @@
+/*
+ * src/search/literals.c
+ *
+ * The parser turns 'x' into a constant of an encrypted type by calling the input
+ * function: an envelope under the key of that moment. Views and plans would keep
+ * it. So each becomes a base-typed constant again, in the place where it is cheapest:
+ *
+ *	v = <envelope>					v = 'x'::text, the operator over (encrypted, base)
+ *	v IN (<envelope>, ...)			v = ANY ('{x,...}'::text[])
+ *	coerce(<envelope>, typmod)		seal('x'::text, typmod): one seal, per row
+ *	anywhere else					operand('x'::text)
+ *
+ * With input_format = ciphertext a literal is an envelope that the user has: it stays
+ * as it is, since it must keep the key that it names, and opening it here would
+ * show it in EXPLAIN to a user who may not read. For the same reason only the
+ * parse hook calls this, when the literals are those that were just typed.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "pg/guc.h"
+#include "search/expr.h"
+#include "search/literals.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
+
+static Node *unseal(Node *node, void *context);
+
+static bool
+has_literal_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Const))
+		return kr_search_is_literal(node);
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, has_literal_walker, context, 0);
+	return expression_tree_walker(node, has_literal_walker, context);
+}
+
+bool
+kr_search_has_literal(Node *node)
+{
+	return has_literal_walker(node, NULL);
+}
+
+/* The envelope was made of a literal of this very statement: opening it shows its author nothing new. */
+static Datum
+open_datum(const KrEncryptedType *type, Datum envelope)
+{
+	return type->base->open((struct varlena *) PG_DETOAST_DATUM(envelope), KR_FOR_SYSTEM);
+}
+
+static Const *
+base_constant(const KrEncryptedType *type, Const *sealed)
+{
+	Const *result;
+	int16 len;
+	bool byval;
+	Datum value = sealed->constisnull ? (Datum) 0 : open_datum(type, sealed->constvalue);
+
+	get_typlenbyval(type->base->oid, &len, &byval);
+	result = makeConst(type->base->oid, -1, sealed->constcollid, len, value, sealed->constisnull, byval);
+	result->location = sealed->location;
+	return result;
+}
+
+static Const *
+base_array_constant(const KrEncryptedType *type, Const *sealed)
+{
+	ArrayType *array = DatumGetArrayTypeP(sealed->constvalue);
+	Const *result;
+	Datum *elements;
+	bool *nulls;
+	int count;
+	int16 len;
+	bool byval;
+	char align;
+
+	deconstruct_array(array, type->oid, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (!nulls[i])
+			elements[i] = open_datum(type, elements[i]);
+	}
+
+	get_typlenbyvalalign(type->base->oid, &len, &byval, &align);
+	array = construct_md_array(elements, nulls, ARR_NDIM(array), ARR_DIMS(array), ARR_LBOUND(array),
+							   type->base->oid, len, byval, align);
+	result = makeConst(type->base_array, -1, sealed->constcollid, -1, PointerGetDatum(array), false, false);
+	result->location = sealed->location;
+	return result;
+}
+
+/* Operands of a comparison: a sealed scalar literal, or NULL of an encrypted type beside one. */
+static bool
+is_scalar_literal(Node *node)
+{
+	return kr_search_is_literal(node) && kr_search_type_of(node) != NULL;
+}
+
+/* (encrypted, encrypted) with one literal becomes the mixed form; the operator's own struct is copied. */
+static Node *
+unseal_comparison(OpExpr *expr)
+{
+	KrComparison comparison;
+	OpExpr *result;
+	Node *left;
+	Node *right;
+
+	if (!kr_search_comparison(&comparison, expr->opno, expr->args) || comparison.form != KR_ENC_ENC)
+		return NULL;
+	left = linitial(expr->args);
+	right = lsecond(expr->args);
+	if (is_scalar_literal(left) == is_scalar_literal(right))
+		return NULL;
+
+	/* the first operand is the result of a NULLIF, so it keeps its type */
+	if (is_scalar_literal(left) && IsA(expr, NullIfExpr))
+		return NULL;
+
+	result = makeNode(OpExpr);
+	memcpy(result, expr, sizeof(OpExpr)); /* keeps the tag of DistinctExpr and NullIfExpr */
+	if (is_scalar_literal(right))
+	{
+		result->opno = kr_search_operator(&comparison, KR_ENC_BASE);
+		result->args = list_make2(unseal(left, NULL), base_constant(comparison.type, (Const *) right));
+	}
+	else
+	{
+		result->opno = kr_search_operator(&comparison, KR_BASE_ENC);
+		result->args = list_make2(base_constant(comparison.type, (Const *) left), unseal(right, NULL));
+	}
+	result->opfuncid = get_opcode(result->opno);
+	return (Node *) result;
+}
+
+/* The base-typed array for an array of literals only; NULL when something else is among them. */
+static Node *
+base_array(const KrEncryptedType *type, Node *node)
+{
+	ArrayExpr *array = (ArrayExpr *) node;
+	ArrayExpr *result;
+	List *elements = NIL;
+	ListCell *lc;
+
+	if (kr_search_is_literal(node))
+		return (Node *) base_array_constant(type, (Const *) node);
+	if (!IsA(node, ArrayExpr) || array->multidims)
+		return NULL;
+	foreach(lc, array->elements)
+	{
+		if (!IsA(lfirst(lc), Const))
+			return NULL;
+		elements = lappend(elements, base_constant(type, lfirst(lc)));
+	}
+
+	result = makeNode(ArrayExpr);
+	memcpy(result, array, sizeof(ArrayExpr));
+	result->array_typeid = type->base_array;
+	result->element_typeid = type->base->oid;
+	result->elements = elements;
+	return (Node *) result;
+}
+
+static Node *
+unseal_array_comparison(ScalarArrayOpExpr *expr)
+{
+	KrComparison comparison;
+	ScalarArrayOpExpr *result;
+	Node *array;
+
+	if (!kr_search_comparison(&comparison, expr->opno, expr->args) || comparison.form != KR_ENC_ENC)
+		return NULL;
+	array = base_array(comparison.type, lsecond(expr->args));
+	if (array == NULL)
+		return NULL;
+
+	result = makeNode(ScalarArrayOpExpr);
+	memcpy(result, expr, sizeof(ScalarArrayOpExpr));
+	result->opno = kr_search_operator(&comparison, KR_ENC_BASE);
+	result->opfuncid = get_opcode(result->opno);
+	result->args = list_make2(unseal(linitial(expr->args), NULL), array);
+	return (Node *) result;
+}
+
+/* The typmod coercion of a literal: sealed once, knowing the typmod. */
+static Node *
+unseal_coercion(FuncExpr *expr)
+{
+	const KrEncryptedType *type;
+	FuncExpr *result;
+	Node *arg;
+
+	if (!kr_search_maybe_ours(expr->funcid) || list_length(expr->args) != 3)
+		return NULL;
+	arg = linitial(expr->args);
+	if (!is_scalar_literal(arg))
+		return NULL;
+	type = kr_search_type_of(arg);
+	if (expr->funcid != type->coerce)
+		return NULL;
+
+	result = makeNode(FuncExpr);
+	memcpy(result, expr, sizeof(FuncExpr));
+	result->funcid = type->seal;
+	result->args = list_make3(base_constant(type, (Const *) arg), lsecond(expr->args), lthird(expr->args));
+	return (Node *) result;
+}
+
+static Node *
+unseal_constant(Const *constant)
+{
+	const KrEncryptedType *type;
+
+	if (!kr_search_is_literal((Node *) constant))
+		return NULL;
+	type = kr_search_type_of((Node *) constant);
+	if (type != NULL)
+		return (Node *) kr_search_operand(type, (Node *) base_constant(type, constant));
+	type = kr_search_element_type_of((Node *) constant);
+	return (Node *) kr_search_operands(type, (Node *) base_array_constant(type, constant));
+}
+
+static Node *
+unseal(Node *node, void *context)
+{
+	Node *result = NULL;
+
+	if (node == NULL)
+		return NULL;
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			result = unseal_comparison((OpExpr *) node);
+			break;
+		case T_ScalarArrayOpExpr:
+			result = unseal_array_comparison((ScalarArrayOpExpr *) node);
+			break;
+		case T_FuncExpr:
+			result = unseal_coercion((FuncExpr *) node);
+			break;
+		case T_Const:
+			result = unseal_constant((Const *) node);
+			break;
+		case T_Query:
+			return (Node *) query_tree_mutator((Query *) node, unseal, context, 0);
+		default:
+			break;
+	}
+	return result != NULL ? result : expression_tree_mutator(node, unseal, context);
+}
+
+void
+kr_search_unseal_literals(Query *query)
+{
+	if (kr_pg_input_format() == KR_FORMAT_CIPHERTEXT)
+		return;
+	if (has_literal_walker((Node *) query, NULL))
+		query_tree_mutator(query, unseal, NULL, QTW_DONT_COPY_QUERY);
+}

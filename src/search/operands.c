@@ -1,0 +1,207 @@
+/*
+ * src/search/operands.c
+ *
+ * Equality with a searchable column compares stored tokens, and an index on it can
+ * do nothing else, since no key may be needed under a page lock. So the other
+ * operand gets its token before the scan begins:
+ *
+ *	searchable = base			->	searchable = operand(base)
+ *	searchable = encrypted		->	searchable = operand(encrypted), which passes through what has a token
+ *	searchable = ANY (array)	->	searchable = ANY (operands(array))
+ *
+ * operand() is STABLE: the executor evaluates it once as a run-time key. A column
+ * that is not searchable stays in the mixed form, which opens its value and compares
+ * plaintexts. What an expression promises to hold is seen in its typmod.
+ *
+ * Where both sides are sure to have a token, the function of the operator is the
+ * leakproof one that compares nothing else: then row-level security does not keep
+ * the condition away from the index. A typmod is not enough for that, since the
+ * record of a function may be declared with any: the column must be a table's.
+ *
+ * Runs for each planning and finds its own work done when it meets it again.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parsetree.h"
+#include "search/expr.h"
+#include "search/operands.h"
+#include "utils/lsyscache.h"
+
+/* The queries around an expression, innermost first: a Var counts its levels among them. */
+typedef struct OperandContext
+{
+	List *queries;
+} OperandContext;
+
+static bool
+is_searchable(const KrEncryptedType *type, Node *expr)
+{
+	return exprType(expr) == type->oid && exprTypmod(expr) == KR_TYPMOD_SEARCHABLE;
+}
+
+/* Whether expr reads a searchable column of a table, whose values all went through the typmod coercion. */
+static bool
+is_stored_searchable(const KrEncryptedType *type, Node *expr, OperandContext *context)
+{
+	Var *var = (Var *) expr;
+	RangeTblEntry *rte;
+
+	if (!IsA(expr, Var) || !is_searchable(type, expr) || (int) var->varlevelsup >= list_length(context->queries))
+		return false;
+	rte = rt_fetch(var->varno, ((Query *) list_nth(context->queries, var->varlevelsup))->rtable);
+	return rte->rtekind == RTE_RELATION &&
+		(rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE || rte->relkind == RELKIND_MATVIEW);
+}
+
+static bool
+has_token(const KrEncryptedType *type, Node *expr, OperandContext *context)
+{
+	return kr_search_is_operand(type, expr) || is_stored_searchable(type, expr, context);
+}
+
+/*
+ * The other operand of a searchable one. A cast without typmod is an operand in
+ * other words: keyring_X_seal would be called for each row, and not be indexable.
+ */
+static Node *
+tokened(const KrEncryptedType *type, Node *operand)
+{
+	Node *cast = kr_search_cast_to_operand(type, operand);
+
+	if (cast != NULL)
+		return (Node *) kr_search_operand(type, cast);
+	if (is_searchable(type, operand) || kr_search_is_operand(type, operand))
+		return operand;
+	return (Node *) kr_search_operand(type, operand);
+}
+
+static Oid
+comparing_function(const KrComparison *comparison, Oid operator, bool tokens)
+{
+	return tokens && comparison->comparator == KR_EQ ? comparison->type->token_eq : get_opcode(operator);
+}
+
+static bool
+is_equality(KrComparison *out, Oid opno, List *args)
+{
+	return kr_search_comparison(out, opno, args) && (out->comparator == KR_EQ || out->comparator == KR_NE);
+}
+
+/* expr is a copy, with its operands already treated. */
+static void
+give_token(OpExpr *expr, OperandContext *context)
+{
+	KrComparison comparison;
+	const KrEncryptedType *type;
+	Node *left;
+	Node *right;
+
+	if (!is_equality(&comparison, expr->opno, expr->args))
+		return;
+	type = comparison.type;
+	left = linitial(expr->args);
+	right = lsecond(expr->args);
+	if (is_searchable(type, left))
+		right = tokened(type, right);
+	else if (is_searchable(type, right) && !IsA(expr, NullIfExpr))
+		left = tokened(type, left);
+	else
+		/* also for a NULLIF whose first operand would change its type, which is the result's */
+		return;
+
+	expr->opno = kr_search_operator(&comparison, KR_ENC_ENC);
+	expr->opfuncid = comparing_function(&comparison, expr->opno,
+										has_token(type, left, context) && has_token(type, right, context));
+	expr->args = list_make2(left, right);
+}
+
+static void
+give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
+{
+	KrComparison comparison;
+	Node *left;
+	Node *right;
+
+	if (!is_equality(&comparison, expr->opno, expr->args))
+		return;
+	left = linitial(expr->args);
+	right = lsecond(expr->args);
+	if (!is_searchable(comparison.type, left))
+		return;
+
+	if (!kr_search_is_operand(comparison.type, right))
+		right = (Node *) kr_search_operands(comparison.type, right);
+	expr->opno = kr_search_operator(&comparison, KR_ENC_ENC);
+	expr->opfuncid = comparing_function(&comparison, expr->opno, has_token(comparison.type, left, context));
+	expr->args = list_make2(left, right);
+}
+
+static Node *give_tokens_mutator(Node *node, OperandContext *context);
+
+static Query *
+give_tokens_in_query(Query *query, OperandContext *context, int flags)
+{
+	Query *result;
+
+	context->queries = lcons(query, context->queries);
+	result = query_tree_mutator(query, give_tokens_mutator, context, flags);
+	context->queries = list_delete_first(context->queries);
+	return result;
+}
+
+/* An arbiter's predicate must stay equal to the predicate of the index that it names. */
+static Node *
+give_tokens_on_conflict(OnConflictExpr *conflict, OperandContext *context)
+{
+	OnConflictExpr *result = (OnConflictExpr *) expression_tree_mutator((Node *) conflict, give_tokens_mutator, context);
+
+	result->arbiterElems = conflict->arbiterElems;
+	result->arbiterWhere = conflict->arbiterWhere;
+	return (Node *) result;
+}
+
+static Node *
+give_tokens_mutator(Node *node, OperandContext *context)
+{
+	Node *result;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+		return (Node *) give_tokens_in_query((Query *) node, context, 0);
+	if (IsA(node, OnConflictExpr))
+		return give_tokens_on_conflict((OnConflictExpr *) node, context);
+
+	result = expression_tree_mutator(node, give_tokens_mutator, context);
+	switch (nodeTag(result))
+	{
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			give_token((OpExpr *) result, context);
+			break;
+		case T_ScalarArrayOpExpr:
+			give_tokens((ScalarArrayOpExpr *) result, context);
+			break;
+		default:
+			break;
+	}
+	return result;
+}
+
+void
+kr_search_give_tokens(Query *query)
+{
+	OperandContext context = { NIL };
+
+	/*
+	 * The queries of foreign keys compare searchable columns with values of searchable
+	 * columns, on behalf of the owner of the table, who need not be a reader.
+	 */
+	if (InNoForceRLSOperation())
+		return;
+	give_tokens_in_query(query, &context, QTW_DONT_COPY_QUERY);
+}

@@ -1,0 +1,161 @@
+/*
+ * src/search/rewrite.c
+ *
+ * Two hooks see the trees of queries. After parse analysis, literals are turned back
+ * into base-typed ones, so that nothing that is stored depends on a key. Before
+ * planning, when rules and views are expanded, the tree is prepared for execution.
+ *
+ * What the planner inlines passes only the first: kr_search_planning tells it apart,
+ * and inline.c deals with the rest.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/planner.h"
+#include "parser/analyze.h"
+#include "search/created.h"
+#include "search/expr.h"
+#include "search/fresh.h"
+#include "search/hooks.h"
+#include "search/inline.h"
+#include "search/literals.h"
+#include "search/operands.h"
+#include "search/rewrite.h"
+#include "search/sorting.h"
+
+int kr_search_planning = 0;
+
+static post_parse_analyze_hook_type next_post_parse_analyze = NULL;
+static planner_hook_type next_planner = NULL;
+
+/* Prepares in place what can be, and finds out whether operands need the copying kind of work. */
+static bool
+prepare_walker(Node *node, bool *compares)
+{
+	KrComparison ignored;
+
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_Query:
+			kr_search_freshen((Query *) node);
+			return query_tree_walker((Query *) node, prepare_walker, compares, QTW_EXAMINE_SORTGROUP);
+		case T_SortGroupClause:
+			kr_search_sort_by_plaintext((SortGroupClause *) node);
+			return false;
+		case T_SetOperationStmt:
+			kr_search_sort_set_operation((SetOperationStmt *) node);
+			break;
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			if (kr_search_comparison(&ignored, ((OpExpr *) node)->opno, ((OpExpr *) node)->args))
+				*compares = true;
+			break;
+		case T_ScalarArrayOpExpr:
+			if (kr_search_comparison(&ignored, ((ScalarArrayOpExpr *) node)->opno,
+									 ((ScalarArrayOpExpr *) node)->args))
+				*compares = true;
+			break;
+		default:
+			break;
+	}
+	return expression_tree_walker(node, prepare_walker, compares);
+}
+
+void
+kr_search_prepare(Query *query)
+{
+	bool compares = false;
+
+	prepare_walker((Node *) query, &compares);
+	if (compares)
+		kr_search_give_tokens(query);
+}
+
+/* EXPLAIN, DECLARE and CREATE ... AS hold an analyzed query that is planned without passing the hook again. */
+static void
+analyzed_utility(Node *statement)
+{
+	Node *contained = NULL;
+
+	switch (nodeTag(statement))
+	{
+		case T_ExplainStmt:
+			contained = ((ExplainStmt *) statement)->query;
+			break;
+		case T_DeclareCursorStmt:
+			contained = ((DeclareCursorStmt *) statement)->query;
+			break;
+		case T_CreateTableAsStmt:
+			contained = ((CreateTableAsStmt *) statement)->query;
+			break;
+		default:
+			break;
+	}
+	if (contained == NULL || !IsA(contained, Query))
+		return;
+
+	if (((Query *) contained)->commandType == CMD_UTILITY)
+		analyzed_utility(((Query *) contained)->utilityStmt);
+	else
+		kr_search_unseal_literals((Query *) contained);
+
+	if (IsA(statement, CreateTableAsStmt))
+		kr_search_give_created_columns_modes((CreateTableAsStmt *) statement);
+}
+
+static void
+post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
+{
+	if (next_post_parse_analyze)
+		next_post_parse_analyze(pstate, query, jstate);
+	if (!kr_search_active())
+		return;
+
+	if (query->commandType == CMD_UTILITY)
+	{
+		analyzed_utility(query->utilityStmt);
+		return;
+	}
+	kr_search_unseal_literals(query);
+	if (kr_search_planning > 0)
+	{
+		kr_search_expand_views(query);
+		kr_search_prepare(query);
+	}
+}
+
+static PlannedStmt *
+plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+{
+	PlannedStmt *result;
+	planner_hook_type next = next_planner ? next_planner : standard_planner;
+
+	if (!kr_search_active())
+		return next(parse, query_string, cursor_options, params);
+
+	kr_search_prepare(parse);
+	kr_search_planning++;
+	PG_TRY();
+	{
+		result = next(parse, query_string, cursor_options, params);
+	}
+	PG_FINALLY();
+	{
+		kr_search_planning--;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+void
+kr_search_parse_init(void)
+{
+	next_post_parse_analyze = post_parse_analyze_hook;
+	post_parse_analyze_hook = post_parse_analyze;
+	next_planner = planner_hook;
+	planner_hook = plan;
+}

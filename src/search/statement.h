@@ -1,0 +1,24 @@
+/*
+ * src/search/statement.h
+ *
+ * What is known about the outermost statement that runs.
+ */
+#ifndef KR_SEARCH_STATEMENT_H
+#define KR_SEARCH_STATEMENT_H
+
+/*
+ * A call of the executor or of a utility statement, to be closed also when it fails.
+ * placeholder: what is printed inside goes to error messages, not to the client.
+ */
+typedef struct KrStatement
+{
+	bool placeholder;
+} KrStatement;
+
+extern void kr_search_enter(KrStatement *saved, bool placeholder);
+extern void kr_search_leave(const KrStatement *saved);
+
+/* COPY FROM into encrypted columns has begun: CONTEXT quotes its lines. Lasts until the outermost statement ends. */
+extern bool kr_search_hide_context;
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * src/search/utility.c
+ *
+ * The hook of utility statements: completes declared columns before they run,
+ * refuses partition keys after, and tells the output functions and the log filter
+ * what kind of statement it is.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "search/columns.h"
+#include "search/guard.h"
+#include "search/hooks.h"
+#include "search/statement.h"
+#include "tcop/utility.h"
+#include "utils/inval.h"
+
+static ProcessUtility_hook_type next_process_utility = NULL;
+
+static bool
+declares_columns(Node *statement)
+{
+	return IsA(statement, CreateStmt) || IsA(statement, CreateForeignTableStmt) ||
+		IsA(statement, AlterTableStmt);
+}
+
+/* Expressions of ADD COLUMN and ALTER COLUMN TYPE may print values into other columns; other commands only check. */
+static bool
+alter_only_checks(AlterTableStmt *statement)
+{
+	ListCell *lc;
+
+	foreach(lc, statement->cmds)
+	{
+		AlterTableType subtype = lfirst_node(AlterTableCmd, lc)->subtype;
+
+		if (subtype == AT_AddColumn || subtype == AT_AlterColumnType)
+			return false;
+	}
+	return true;
+}
+
+/* Whether what a statement prints of encrypted values can only be a violated constraint. */
+static bool
+prints_errors_only(Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_CopyStmt:
+			return ((CopyStmt *) statement)->is_from;
+		case T_AlterTableStmt:
+			return alter_only_checks((AlterTableStmt *) statement);
+		case T_ConstraintsSetStmt:
+		case T_IndexStmt:
+		case T_ReindexStmt:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+copies_into_encrypted(Node *statement)
+{
+	CopyStmt *copy = (CopyStmt *) statement;
+
+	if (!IsA(statement, CopyStmt) || !copy->is_from || copy->relation == NULL)
+		return false;
+	return kr_search_has_encrypted_column(RangeVarGetRelid(copy->relation, NoLock, true));
+}
+
+/* Runs the statement, between entering and leaving it. */
+static void
+run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUtilityContext context,
+	ParamListInfo params, QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
+{
+	ProcessUtility_hook_type next = next_process_utility ? next_process_utility : standard_ProcessUtility;
+	Node *statement = pstmt->utilityStmt;
+	bool hide_context = kr_search_hide_context;
+	KrStatement saved;
+
+	kr_search_enter(&saved, prints_errors_only(statement));
+	PG_TRY();
+	{
+		if (copies_into_encrypted(statement))
+			kr_search_hide_context = true;
+		next(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
+		if (IsA(statement, CreateStmt) && ((CreateStmt *) statement)->partspec != NULL)
+			kr_search_check_partition_key(((CreateStmt *) statement)->relation);
+
+		/* not after an error: the log is yet to be written */
+		kr_search_hide_context = hide_context;
+	}
+	PG_FINALLY();
+	{
+		kr_search_leave(&saved);
+	}
+	PG_END_TRY();
+}
+
+static void
+process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUtilityContext context,
+				ParamListInfo params, QueryEnvironment *environment, DestReceiver *dest,
+				QueryCompletion *completion)
+{
+	ProcessUtility_hook_type next = next_process_utility ? next_process_utility : standard_ProcessUtility;
+
+	if (IsA(pstmt->utilityStmt, TransactionStmt) || !kr_search_active())
+	{
+		next(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
+		return;
+	}
+
+	AcceptInvalidationMessages();
+	kr_search_forget_drops();
+	if (declares_columns(pstmt->utilityStmt))
+	{
+		if (read_only_tree)
+			pstmt = copyObject(pstmt);
+		read_only_tree = false;
+		kr_search_complete_columns(pstmt->utilityStmt);
+	}
+	run(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
+}
+
+void
+kr_search_utility_init(void)
+{
+	next_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}
