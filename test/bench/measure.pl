@@ -97,7 +97,7 @@ sub added
 # OpenSSL alone, on the size of the values, from bench_crypto's own lines
 sub measure_openssl
 {
-	for my $row (split /\n/, `build/unit/bench_crypto 21`)
+	for my $row (split /\n/, `build/unit/plain/test/unit/bench_crypto 21`)
 	{
 		$openssl = $1 if $row =~ /^\s*11\b.*?\bopen\b.*?OpenSSL\D+([\d.]+)/ix;
 	}
