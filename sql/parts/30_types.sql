@@ -15,3 +15,8 @@ CREATE FUNCTION keyring_analyze(internal) RETURNS boolean
     AS 'MODULE_PATHNAME', 'keyring_analyze';
 COMMENT ON FUNCTION keyring_analyze(internal) IS 'statistics of an encrypted column: null fraction, width, and for searchable ones the number of distinct values';
 
+CREATE FUNCTION keyring_mixed_support(internal) RETURNS internal
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'keyring_mixed_support';
+COMMENT ON FUNCTION keyring_mixed_support(internal) IS 'planner support: a comparison with the base type is one of opened values';
+

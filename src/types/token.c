@@ -22,8 +22,6 @@ KR_FUNCTION(keyring_value_token_ge);
 KR_FUNCTION(keyring_value_token_cmp);
 KR_FUNCTION(keyring_value_hash);
 KR_FUNCTION(keyring_value_hash_extended);
-KR_FUNCTION(keyring_value_hash_plain);
-KR_FUNCTION(keyring_value_hash_plain_extended);
 
 /* Writes the token of a value; true when it was there without opening anything. */
 static inline bool
@@ -125,17 +123,6 @@ token_to_hash(uint8 *out, FunctionCallInfo fcinfo)
 	token_of(out, call, PG_GETARG_DATUM(0), fcinfo);
 }
 
-/* The token of a base-typed value, for hash joins of an encrypted column with a plain one. */
-static void
-plain_token_to_hash(uint8 *out, FunctionCallInfo fcinfo)
-{
-	KrCompareCall *call = kr_types_compare_call(fcinfo);
-
-	kr_keys_require_reader();
-	kr_types_check_collation(call, PG_GET_COLLATION());
-	call->call.base->token(out, PG_GETARG_DATUM(0));
-}
-
 Datum
 keyring_value_hash(PG_FUNCTION_ARGS)
 {
@@ -151,23 +138,5 @@ keyring_value_hash_extended(PG_FUNCTION_ARGS)
 	uint8 token[KR_TOKENBYTES];
 
 	token_to_hash(token, fcinfo);
-	return hash_any_extended(token, KR_TOKENBYTES, (uint64) PG_GETARG_INT64(1));
-}
-
-Datum
-keyring_value_hash_plain(PG_FUNCTION_ARGS)
-{
-	uint8 token[KR_TOKENBYTES];
-
-	plain_token_to_hash(token, fcinfo);
-	return hash_any(token, KR_TOKENBYTES);
-}
-
-Datum
-keyring_value_hash_plain_extended(PG_FUNCTION_ARGS)
-{
-	uint8 token[KR_TOKENBYTES];
-
-	plain_token_to_hash(token, fcinfo);
 	return hash_any_extended(token, KR_TOKENBYTES, (uint64) PG_GETARG_INT64(1));
 }
