@@ -5,7 +5,7 @@
 # ends it: on exit by a trap; if the script itself is killed, the kernel interrupts the server.
 #
 #   . scripts/lib.sh
-#   kr_prepare check                    # or demo, bench: packages, copy, build, install into the copy
+#   kr_prepare demo                     # packages for that, copy, build, install into the copy
 #   kr_cluster_start main 'work_mem = 64MB'   # sets PGHOST, PGPORT, PGUSER, PGDATA for psql
 #   kr_cluster_stop main                # optional
 #

@@ -1,6 +1,6 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
-.PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-assert
+.PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-server check-assert
 .PHONY: lint unit fuzz coverage bench demo soak dist
 
 help:
@@ -17,6 +17,7 @@ help:
 ## make check-lint         one suite of it: check-unit, check-regress (REGRESS=), check-isolation (ISOLATION=),
 ##                         check-tap (PROVE_TESTS=test/t/020_x.pl)
 ## make check-assert       the server suites on a PostgreSQL built with assertions (slow the first time)
+## make check-server       all but the lints, which want the tools of Debian 12
 ## make setup              only installs what is missing, or prints the line that would
 ## make lint               the style checks in place; LINT="layers headers" picks
 ## make unit               builds and runs the unit tests in place, no server; UNIT=name picks
@@ -30,7 +31,7 @@ help:
 ## Other servers: PG_CONFIG=/path/to/pg_config with any of these. test/matrix runs 17 and 18 in chroots.
 
 setup:
-	scripts/setup check
+	scripts/setup test lint
 
 export PG_CONFIG REGRESS_ONLY ISOLATION_ONLY PROVE_TESTS UNIT
 check-lint check-unit check-tap:
@@ -40,6 +41,8 @@ check-regress check-isolation: export REGRESS_ONLY = $(if $(filter command line 
 check-regress check-isolation: export ISOLATION_ONLY = $(if $(filter command line environment,$(origin ISOLATION)),$(ISOLATION))
 check-regress check-isolation:
 	@scripts/check $(@:check-%=%)
+check-server:
+	@scripts/check unit regress isolation tap
 check-assert:
 	@scripts/assert-server
 	@PG_CONFIG="$(CURDIR)/build/assert/bin/pg_config" scripts/check regress isolation tap

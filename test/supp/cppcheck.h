@@ -16,5 +16,15 @@
 #define PG_CATCH() else
 #define PG_FINALLY()
 #define PG_END_TRY()
-#define pg_attribute_noreturn()
+#define pg_attribute_noreturn() __attribute__((noreturn))
+#define ERROR 21
+#define FATAL 22
+#define PANIC 23
+#define ereport(level, rest) \
+	do \
+	{ \
+		if ((level) >= ERROR) \
+			abort(); \
+	} while (0)
+#define elog(level, ...) ereport(level, 0)
 #define pg_unreachable() abort()
