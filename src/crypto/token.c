@@ -52,7 +52,11 @@ make_empty(KrTokenContext *ctx)
 KrTokenContext *
 kr_crypto_token_new(void)
 {
-	return OPENSSL_zalloc(sizeof(KrTokenContext));
+	KrTokenContext *ctx = OPENSSL_zalloc(sizeof(*ctx));
+
+	if (ctx == NULL)
+		ERR_clear_error();
+	return ctx;
 }
 
 void

@@ -88,7 +88,11 @@ make_empty(KrXaesContext *ctx)
 KrXaesContext *
 kr_crypto_xaes_new(void)
 {
-	return OPENSSL_zalloc(sizeof(KrXaesContext));
+	KrXaesContext *ctx = OPENSSL_zalloc(sizeof(*ctx));
+
+	if (ctx == NULL)
+		ERR_clear_error();
+	return ctx;
 }
 
 void

@@ -38,13 +38,23 @@ fails_now(void)
 	return true;
 }
 
+/* OpenSSL says in its queue why it failed; a leftover there is what the callers must clear. */
+static bool
+openssl_fails_now(void)
+{
+	if (!fails_now())
+		return false;
+	ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR);
+	return true;
+}
+
 #define FAILING(type, name, params, args, failure) \
 	type name params \
 	{ \
 		static type(*real) params; \
 		if (real == NULL) \
 			*(void **) &real = dlsym(RTLD_NEXT, #name); \
-		return fails_now() ? (failure) : real args; \
+		return openssl_fails_now() ? (failure) : real args; \
 	}
 
 /* OPENSSL_zalloc; only this room's: OpenSSL does not survive every failure of its own start */
@@ -56,7 +66,7 @@ CRYPTO_zalloc(size_t num, const char *file, int line)
 
 	if (real == NULL)
 		*(void **) &real = dlsym(RTLD_NEXT, "CRYPTO_zalloc");
-	return ours && fails_now() ? NULL : real(num, file, line);
+	return ours && openssl_fails_now() ? NULL : real(num, file, line);
 }
 
 FAILING(EVP_CIPHER *, EVP_CIPHER_fetch, (OSSL_LIB_CTX * lib, const char *name, const char *query), (lib, name, query), NULL)
