@@ -97,12 +97,11 @@ sub added
 # OpenSSL alone, on the size of the values, from bench_crypto's own lines
 sub measure_openssl
 {
-	for my $row (split /\n/, `build/unit/plain/test/unit/bench_crypto 21`)
-	{
-		$openssl = $1 if $row =~ /^\s*11\b.*?\bopen\b.*?OpenSSL\D+([\d.]+)/ix;
-	}
-	$openssl = $ENV{KR_BENCH_G} if $ENV{KR_BENCH_G};
-	die "bench_crypto did not say what OpenSSL alone costs on 11 bytes\n" unless $openssl;
+	my $said = `build/unit/plain/test/unit/bench_crypto 21`;
+	my ($seal) = $said =~ /^OpenSSL seal\s+(\d+)/m;
+	my ($open) = $said =~ /^OpenSSL open\s+(\d+)/m;
+	die "bench_crypto did not say what OpenSSL alone costs\n" unless $seal && $open;
+	$openssl = ($seal + $open) / 2;
 	printf "G: OpenSSL alone, 11 bytes: %.0f ns\n", $openssl;
 	return;
 }
@@ -172,17 +171,22 @@ sub measure_reads
 	return;
 }
 
-# Transactions a second of one client; pgbench and backend on a processor each.
-sub tps
+# Short statements, as an application sends them: one transaction each, results sent, prepared before.
+sub points
 {
-	my ($script) = @_;
-	my $file = "/tmp/kr_bench_script.$$";
-	open my $out, '>', $file or die "cannot write $file: $!\n";
-	print {$out} "\\set id random(1, $rows)\n$script\n";
-	close $out;
-	my $said = `"$bindir/pgbench" -n -M prepared -c 1 -T 2 -f $file 2>&1`;
-	unlink $file;
-	return $said =~ /tps = ([\d.]+)/ ? $1 : die "pgbench: $said\n";
+	my ($query, @tables) = @_;
+	my $n = 20_000;
+	my @ids = map { 1 + int rand $rows } 1 .. $n;
+	my @statements;
+
+	for my $table (@tables)
+	{
+		ask("PREPARE $table (integer) AS " . $query =~ s/\btable\b/$table/r . ';');
+		push @statements, [ join("\n", '\\o /dev/null', (map { "EXECUTE $table ($_);" } @ids), '\\o') ];
+	}
+	my @costs = compare($n, @statements);
+	ask('DEALLOCATE ALL;');
+	return @costs;
 }
 
 sub measure_points
@@ -194,21 +198,16 @@ sub measure_points
 	ask("CREATE INDEX ON $_ (v);") for qw(plain searchable);
 	ask("ANALYZE $_;") for qw(plain randomized searchable);
 
-	my %scripts = (
-		plain_point => 'SELECT v FROM plain WHERE id = :id;',
-		encrypted_point => 'SELECT v FROM randomized WHERE id = :id;',
-		plain_lookup => "SELECT id FROM plain WHERE v = lpad(:id::text, 11, 'x');",
-		encrypted_lookup => "SELECT id FROM searchable WHERE v = lpad(:id::text, 11, 'x');");
-	my %seen;
-	for my $round (1 .. $rounds)
-	{
-		push @{ $seen{$_} }, tps($scripts{$_}) for sort keys %scripts;
-	}
-	my %tps = map { $_ => median(@{ $seen{$_} }) } keys %seen;
-	my $point = $tps{plain_point} / $tps{encrypted_point};
-	my $lookup = $tps{plain_lookup} / $tps{encrypted_lookup};
-	line('point read by primary key', $point, 'x plain', '1.08', $point <= 1.08);
-	line('equality lookup through an index', $lookup, 'x plain', '1.25', $lookup <= 1.25);
+	my ($plain, $encrypted) = points('SELECT v FROM table WHERE id = $1', qw(plain randomized));
+	my $ratio = $encrypted / $plain;
+	line('point read by primary key', $ratio, 'x plain', '1.08', $ratio <= 1.08);
+	printf "    %-40s %10.0f ns, encrypted %.0f\n", 'plain', $plain, $encrypted;
+
+	($plain, $encrypted) =
+	  points(q{SELECT id FROM table WHERE v = lpad($1::text, 11, 'x')}, qw(plain searchable));
+	$ratio = $encrypted / $plain;
+	line('equality lookup through an index', $ratio, 'x plain', '1.25', $ratio <= 1.25);
+	printf "    %-40s %10.0f ns, encrypted %.0f\n", 'plain', $plain, $encrypted;
 	return;
 }
 
