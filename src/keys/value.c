@@ -155,9 +155,9 @@ decompress(char *packed, Size packed_len, Size reserve, Size *len)
 	if (packed_len < KR_RAWLENBYTES)
 		damaged("open a value");
 	raw = ((Size) in[0] << 24) | ((Size) in[1] << 16) | ((Size) in[2] << 8) | in[3];
-	if (raw > MaxAllocSize - reserve)
+	if (raw > MaxAllocSize - reserve - 1)
 		damaged("open a value");
-	out = palloc(reserve + raw);
+	out = palloc(reserve + raw + 1);
 	if (pglz_decompress(packed + KR_RAWLENBYTES, (int32) (packed_len - KR_RAWLENBYTES),
 						out + reserve, (int32) raw, true) != (int32) raw)
 		damaged("open a value");

@@ -40,8 +40,9 @@ extern struct varlena *kr_keys_seal(Oid base_type, const char *plain, Size len, 
 
 /*
  * Verifies and decrypts. envelope is detoasted, with either kind of varlena
- * header. Returns a chunk of reserve + *len bytes with the plaintext at
- * offset reserve (VARHDRSZ makes a varlena of it in place). KR006 for damage, KR009 for an
+ * header. Returns a chunk of reserve + *len + 1 bytes with the plaintext at
+ * offset reserve (VARHDRSZ makes a varlena of it in place); the last byte is the
+ * caller's, to end a string with. KR006 for damage, KR009 for an
  * unknown key, KR004 for a destroyed one, KR008 for a user who may not read.
  */
 extern char *kr_keys_open(Oid base_type, const struct varlena *envelope, Size reserve, Size *len, KrReader reader);
