@@ -7,9 +7,11 @@
  */
 #include "postgres.h"
 
+#include "access/parallel.h"
 #include "libpq/pqformat.h"
 #include "pg/guc.h"
 #include "replication/walsender.h"
+#include "tcop/pquery.h"
 #include "types/armor.h"
 #include "types/call.h"
 #include "types/envelope.h"
@@ -135,11 +137,17 @@ prints_ciphertext(void)
 	return true;
 }
 
-/* Whether this user gets a placeholder where plaintext would be printed. */
+/*
+ * Whether this user gets a placeholder where plaintext would be printed. No portal runs
+ * at commit, when constraints that were put off are checked: nothing goes to a client
+ * then, but a worker may print on behalf of a portal of its leader.
+ */
 static inline bool
 prints_placeholder(void)
 {
-	return unlikely(kr_types_placeholder) && !kr_keys_may_read();
+	if (likely(!kr_types_placeholder && (ActivePortal != NULL || IsParallelWorker())))
+		return false;
+	return !kr_keys_may_read();
 }
 
 Datum

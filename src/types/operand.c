@@ -165,6 +165,8 @@ keyring_value_operand_self(PG_FUNCTION_ARGS)
 	struct varlena *result;
 	Key key;
 
+	/* also for a token that is there: an encrypted parameter got its own without being asked who may compare */
+	kr_keys_require_reader();
 	if (has_token(value))
 		PG_RETURN_DATUM(value);
 
@@ -254,5 +256,6 @@ keyring_value_operands(PG_FUNCTION_ARGS)
 Datum
 keyring_value_operands_self(PG_FUNCTION_ARGS)
 {
+	kr_keys_require_reader();
 	return operand_array(fcinfo, true);
 }
