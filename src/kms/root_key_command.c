@@ -435,7 +435,7 @@ kr_kms_root_keys_from_command(KrRootKeys *out, const KrKmsHost *host, KrKmsRepor
 	run = calloc(1, sizeof(*run));
 	if (run == NULL)
 	{
-		kr_kms_say(report->message, sizeof(report->message), "could not run keyring.root_key_command: out of memory");
+		kr_kms_say(report->message, sizeof(report->message), "could not run keyring.root_key_command: %s", strerror(errno));
 		return KR_KMS_UNAVAILABLE;
 	}
 	status = run_to_end(out, run, host, report);

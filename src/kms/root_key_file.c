@@ -264,7 +264,7 @@ write_key(const char *path, const KrSecret *key)
 	return done;
 }
 
-/* Makes the folder's new entries durable. False with errno. */
+/* Makes the folder's new entries durable, where the file system knows how to. False with errno. */
 static bool
 sync_folder(const char *path)
 {
@@ -279,7 +279,8 @@ sync_folder(const char *path)
 	fd = open(len == 0 ? "/" : folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
 	if (fd < 0)
 		return false;
-	done = fsync(fd) == 0;
+	/* EINVAL, EBADF: not for folders here. PostgreSQL's own files are no better off */
+	done = fsync(fd) == 0 || errno == EINVAL || errno == EBADF;
 	error = errno;
 	close(fd);
 	errno = error;
@@ -321,7 +322,8 @@ kr_kms_root_key_create(bool *created, const char *path, KrKmsReport *report)
 		else if (errno != EEXIST)
 			status = refuse_create(path, errno, report);
 		unlink(temporary);
-		if (*created && !sync_folder(path))
+		/* another's file too: what we wrap under its key must not outlive it */
+		if (status == KR_OK && !sync_folder(path))
 			status = refuse_create(path, errno, report);
 	}
 	kr_crypto_secret_wipe(&key);

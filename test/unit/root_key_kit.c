@@ -75,12 +75,19 @@ kit_folder(void)
 const char *
 kit_path(const char *name)
 {
-	static char paths[10][KIT_PATHMAX];
-	static int next;
-	char *path = paths[next++ % 10];
+	static char paths[100][KIT_PATHMAX];
+	static int count;
+	char path[KIT_PATHMAX];
 
-	snprintf(path, KIT_PATHMAX, "%s/%.200s", kit_folder(), name);
-	return path;
+	snprintf(path, sizeof(path), "%s/%.200s", kit_folder(), name);
+	for (int i = 0; i < count; i++)
+	{
+		if (strcmp(paths[i], path) == 0)
+			return paths[i];
+	}
+	if (count == 100)
+		give_up("too many scratch files");
+	return strcpy(paths[count++], path);
 }
 
 const char *

@@ -25,7 +25,7 @@
 /* The scratch folder, made at the first call and removed at exit. It is open to all, as tests change users. */
 extern const char *kit_folder(void);
 
-/* A path in the scratch folder. The result lives until the tenth call after this one. */
+/* A path in the scratch folder. The result stays. */
 extern const char *kit_path(const char *name);
 
 /* Writes a file of this mode in the scratch folder, replacing what was there; returns its path. */

@@ -9,9 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crypto/material.h"
 #include "kms/managed.h"
 #include "unit/root_key_kit.h"
 #include "unit/tap.h"
+#include "unit/vectors.h"
 
 #define AAD "keyring/v1/00112233-4455-6677-8899-aabbccddeeff"
 #define AAD_LEN (sizeof(AAD) - 1)
@@ -20,7 +22,7 @@
  * A wrap under KIT_KEY_1 of 01 80 81 .. bf with nonce 40 .. 57, made with another
  * implementation (Python's cryptography). Stored keys depend on it: never change it.
  */
-static const char vector[] =
+static const char stored[] =
 	"01f8116bae79d5d37f404142434445464748494a4b4c4d4e4f50515253545556"
 	"577f41c7516377e0ffbe2eaa0735b66560bf895d45a51f43d82269c7fdea91cd"
 	"c9f5ca2c68a70dee6efac023d03cc37281b969ed824008d6be0575e44f657902"
@@ -28,21 +30,11 @@ static const char vector[] =
 
 #define VECTOR_LEN 114
 
+static uint8_t root_key_1[KR_ROOT_KEYBYTES];
 static const KrKmsProvider *managed;
 static KrKmsReport report;
 static KrSecret opened;
 static uint8_t wrap[VECTOR_LEN];
-
-static void
-decode_vector(void)
-{
-	for (size_t i = 0; i < VECTOR_LEN; i++)
-	{
-		char digits[3] = { vector[2 * i], vector[2 * i + 1], '\0' };
-
-		wrap[i] = (uint8_t) strtoul(digits, NULL, 16);
-	}
-}
 
 /* Unwraps a copy of exactly that length, so that a sanitizer sees a read beyond it; looks that a failure leaves nothing. */
 static KrStatus
@@ -121,6 +113,28 @@ test_vector(void)
 	tap_ok(unwrap(wrap, VECTOR_LEN, AAD, &host) == KR_OK, "its root key is the older one");
 }
 
+/* The wrap that doc/envelope.md shows. */
+static void
+test_documented(void)
+{
+	uint8_t root_key[KR_ROOT_KEYBYTES];
+	uint8_t documented[VECTOR_LEN];
+	uint8_t material[65];
+	char aad[KR_WRAP_AADBYTES + 1] = "";
+	char text[2 * KR_ROOT_KEYBYTES + 1];
+	KrKmsHost host;
+
+	vector("root_key", root_key, sizeof(root_key));
+	vector("wrap", documented, sizeof(documented));
+	vector("wrap.aad", (uint8_t *) aad, KR_WRAP_AADBYTES);
+	vector("material", material, sizeof(material));
+	for (size_t i = 0; i < KR_ROOT_KEYBYTES; i++)
+		snprintf(text + 2 * i, 3, "%02X", root_key[i]);
+	host = kit_host(kit_file("documented.key", text, 0600));
+	tap_status(unwrap(documented, VECTOR_LEN, aad, &host), KR_OK, "the documented wrap opens");
+	tap_bytes(opened.bytes, material, sizeof(material), "to the documented material");
+}
+
 static void
 test_damage(void)
 {
@@ -155,6 +169,14 @@ test_damage(void)
 	for (size_t len = VECTOR_LEN + 1; len <= sizeof(longer); len++)
 		wrong += unwrap(longer, len, AAD, &host) != KR_KMS_BAD_CIPHERTEXT;
 	tap_ok(wrong == 0, "each extended length is refused");
+
+	/* a sound one, but of more bytes than a secret has room for */
+	memcpy(longer, wrap, 9);
+	memset(longer + 9, 0, sizeof(longer) - 9);
+	tap_status(kr_crypto_xaes_seal_once(longer + KR_MANAGED_HEADERBYTES, longer + KR_MANAGED_HEADERBYTES, KR_SECRET_MAX + 1,
+										(const uint8_t *) AAD, AAD_LEN, longer + 9, root_key_1),
+			   KR_OK, "a wrap of 97 bytes");
+	tap_status(unwrap(longer, KR_MANAGED_OVERHEADBYTES + KR_SECRET_MAX + 1, AAD, &host), KR_KMS_BAD_CIPHERTEXT, "is refused");
 
 	/* the older of two: another fingerprint leads to another key, under which nothing verifies */
 	host.root_key_file = kit_file("root.key", KIT_KEY_1 "\n" KIT_KEY_2 "\n", 0600);
@@ -269,10 +291,12 @@ test_say(void)
 int
 main(void)
 {
-	decode_vector();
+	tap_unhex(wrap, sizeof(wrap), stored);
+	tap_unhex(root_key_1, sizeof(root_key_1), KIT_KEY_1);
 	test_registry();
 	test_round_trip();
 	test_vector();
+	test_documented();
 	test_damage();
 	test_wanted();
 	test_first_wrap();
