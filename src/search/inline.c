@@ -7,10 +7,11 @@
  * - A body written as a string is parsed then, and passes the parse hook. The
  *   views in it are expanded after that, so they are expanded here instead. To
  *   rewrite a SELECT twice does no harm.
- * - A body written as BEGIN ATOMIC passes no hook at all. If it sorts by token,
+ * - A body written as BEGIN ATOMIC passes no hook at all. If it needs one,
  *   inlining is refused: the function is executed by itself, and planned by itself.
  *
- * Scalar functions are inlined only when they are a bare expression: no sorting.
+ * Scalar functions are inlined only when they are a bare expression: no sorting, and an
+ * equality in them that keeps its form is slower, not wrong.
  */
 #include "postgres.h"
 
@@ -24,7 +25,7 @@
 #include "search/expr.h"
 #include "search/hooks.h"
 #include "search/inline.h"
-#include "search/sorting.h"
+#include "search/unprepared.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
@@ -35,7 +36,7 @@ kr_search_expand_views(Query *query)
 {
 	List *rewritten;
 
-	if (query->commandType != CMD_SELECT || !kr_search_views_sort_by_token(query))
+	if (query->commandType != CMD_SELECT || !kr_search_needs_preparing(query, true))
 		return;
 	rewritten = QueryRewrite(copyObject(query));
 	if (list_length(rewritten) == 1)
@@ -54,7 +55,7 @@ only_query(Node *body)
 }
 
 static bool
-body_sorts_by_token(HeapTuple procedure)
+body_needs_preparing(HeapTuple procedure)
 {
 	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(procedure);
 	Query *query;
@@ -67,7 +68,7 @@ body_sorts_by_token(HeapTuple procedure)
 	if (isnull)
 		return false;
 	query = only_query(stringToNode(TextDatumGetCString(body)));
-	return query != NULL && kr_search_sorts_by_token(query);
+	return query != NULL && kr_search_needs_preparing(query, false);
 }
 
 /* Asked by the planner before it inlines a function; elsewhere our answer is no. */
@@ -85,7 +86,7 @@ needs_fmgr(Oid function)
 	procedure = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	if (!HeapTupleIsValid(procedure))
 		return false;
-	result = body_sorts_by_token(procedure);
+	result = body_needs_preparing(procedure);
 	ReleaseSysCache(procedure);
 	return result;
 }

@@ -7,8 +7,8 @@
 #include "nodes/parsenodes.h"
 
 /*
- * Expands the views of a query that the planner may inline, when they sort by token:
- * nobody would see their definitions afterwards. Changes the query in place.
+ * Expands the views of a query that the planner may inline, when their definitions need
+ * preparing: nobody would see them afterwards. Changes the query in place.
  */
 extern void kr_search_expand_views(Query *query);
 

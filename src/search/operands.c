@@ -42,18 +42,44 @@ is_searchable(const KrEncryptedType *type, Node *expr)
 	return exprType(expr) == type->oid && exprTypmod(expr) == KR_TYPMOD_SEARCHABLE;
 }
 
+/* Whether a column of a query is, in the end, a column of a table. */
+static bool
+is_stored(Query *query, Var *var)
+{
+	RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+	TargetEntry *entry;
+	Node *alias;
+
+	if (var->varattno <= 0)
+		return false;
+	switch (rte->rtekind)
+	{
+		case RTE_RELATION:
+			return rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE ||
+				rte->relkind == RELKIND_MATVIEW;
+		case RTE_SUBQUERY:
+			entry = get_tle_by_resno(rte->subquery->targetList, var->varattno);
+			if (entry == NULL || !IsA(entry->expr, Var) || rte->subquery->setOperations != NULL)
+				return false;
+			var = (Var *) entry->expr;
+			return var->varlevelsup == 0 && is_stored(rte->subquery, var);
+		case RTE_JOIN:
+			alias = list_nth(rte->joinaliasvars, var->varattno - 1);
+			return alias != NULL && IsA(alias, Var) && is_stored(query, (Var *) alias);
+		default:
+			return false;
+	}
+}
+
 /* Whether expr reads a searchable column of a table, whose values all went through the typmod coercion. */
 static bool
 is_stored_searchable(const KrEncryptedType *type, Node *expr, OperandContext *context)
 {
 	Var *var = (Var *) expr;
-	RangeTblEntry *rte;
 
 	if (!IsA(expr, Var) || !is_searchable(type, expr) || (int) var->varlevelsup >= list_length(context->queries))
 		return false;
-	rte = rt_fetch(var->varno, ((Query *) list_nth(context->queries, var->varlevelsup))->rtable);
-	return rte->rtekind == RTE_RELATION &&
-		(rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE || rte->relkind == RELKIND_MATVIEW);
+	return is_stored(list_nth(context->queries, var->varlevelsup), var);
 }
 
 static bool
