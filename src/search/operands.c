@@ -18,6 +18,9 @@
  * the condition away from the index. A typmod is not enough for that, since the
  * record of a function may be declared with any: the column must be a table's.
  *
+ * Deterministic collations agree on what is equal, so the comparison takes that of
+ * the column, which is the index's. Under any other collation plaintexts are compared.
+ *
  * Runs for each planning and finds its own work done when it meets it again.
  */
 #include "postgres.h"
@@ -111,9 +114,19 @@ comparing_function(const KrComparison *comparison, Oid operator, bool tokens)
 }
 
 static bool
-is_equality(KrComparison *out, Oid opno, List *args)
+is_equality(KrComparison *out, Oid opno, List *args, Oid collation)
 {
-	return kr_search_comparison(out, opno, args) && (out->comparator == KR_EQ || out->comparator == KR_NE);
+	return kr_search_comparison(out, opno, args) && (out->comparator == KR_EQ || out->comparator == KR_NE) &&
+		(!OidIsValid(collation) || get_collation_isdeterministic(collation));
+}
+
+/* The collation of a searchable expression, whatever COLLATE says around it. */
+static Oid
+own_collation(Node *searchable)
+{
+	while (IsA(searchable, CollateExpr))
+		searchable = (Node *) ((CollateExpr *) searchable)->arg;
+	return exprCollation(searchable);
 }
 
 /* expr is a copy, with its operands already treated. */
@@ -124,16 +137,23 @@ give_token(OpExpr *expr, OperandContext *context)
 	const KrEncryptedType *type;
 	Node *left;
 	Node *right;
+	Node *searchable;
 
-	if (!is_equality(&comparison, expr->opno, expr->args))
+	if (!is_equality(&comparison, expr->opno, expr->args, expr->inputcollid))
 		return;
 	type = comparison.type;
 	left = linitial(expr->args);
 	right = lsecond(expr->args);
 	if (is_searchable(type, left))
+	{
+		searchable = left;
 		right = tokened(type, right);
+	}
 	else if (is_searchable(type, right) && !IsA(expr, NullIfExpr))
+	{
+		searchable = right;
 		left = tokened(type, left);
+	}
 	else
 		/* also for a NULLIF whose first operand would change its type, which is the result's */
 		return;
@@ -141,6 +161,7 @@ give_token(OpExpr *expr, OperandContext *context)
 	expr->opno = kr_search_operator(&comparison, KR_ENC_ENC);
 	expr->opfuncid = comparing_function(&comparison, expr->opno,
 										has_token(type, left, context) && has_token(type, right, context));
+	expr->inputcollid = own_collation(searchable);
 	expr->args = list_make2(left, right);
 }
 
@@ -151,7 +172,7 @@ give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
 	Node *left;
 	Node *right;
 
-	if (!is_equality(&comparison, expr->opno, expr->args))
+	if (!is_equality(&comparison, expr->opno, expr->args, expr->inputcollid))
 		return;
 	left = linitial(expr->args);
 	right = lsecond(expr->args);
@@ -162,6 +183,7 @@ give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
 		right = (Node *) kr_search_operands(comparison.type, right);
 	expr->opno = kr_search_operator(&comparison, KR_ENC_ENC);
 	expr->opfuncid = comparing_function(&comparison, expr->opno, has_token(comparison.type, left, context));
+	expr->inputcollid = own_collation(left);
 	expr->args = list_make2(left, right);
 }
 

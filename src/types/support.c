@@ -55,12 +55,52 @@ open_side(const KrEncryptedType *type, Node *side, Oid collation)
 								 COERCE_IMPLICIT_CAST);
 }
 
+static bool
+is_searchable(const KrEncryptedType *type, Node *side)
+{
+	return exprType(side) == type->oid && exprTypmod(side) == KR_TYPMOD_SEARCHABLE;
+}
+
+static Node *
+operand_side(const KrEncryptedType *type, Node *side)
+{
+	Oid collation = exprCollation(side);
+
+	if (exprType(side) == type->oid)
+		return side;
+	return (Node *) makeFuncExpr(type->operand, type->oid, list_make1(side), collation, collation,
+								 COERCE_IMPLICIT_CAST);
+}
+
+/* Equality with a searchable column, in what the planner has inlined out of sight of the hooks: by token. */
+static Node *
+compare_tokens(FuncExpr *call, const KrEncryptedType *type, Node *left, Node *right)
+{
+	Oid operator= InvalidOid;
+
+	Node *searchable = is_searchable(type, left) ? left : right;
+
+	if (!is_searchable(type, searchable))
+		return NULL;
+	if (OidIsValid(call->inputcollid) && !get_collation_isdeterministic(call->inputcollid))
+		return NULL;
+	if (call->funcid == get_opcode(type->eq[KR_ENC_BASE]) || call->funcid == get_opcode(type->eq[KR_BASE_ENC]))
+		operator= type->eq[KR_ENC_ENC];
+	else if (call->funcid == get_opcode(type->ne[KR_ENC_BASE]) || call->funcid == get_opcode(type->ne[KR_BASE_ENC]))
+		operator= type->ne[KR_ENC_ENC];
+	if (!OidIsValid(operator))
+		return NULL;
+	return (Node *) make_opclause(operator, BOOLOID, false, (Expr *) operand_side(type, left),
+								  (Expr *) operand_side(type, right), InvalidOid, exprCollation(searchable));
+}
+
 static Node *
 simplify(FuncExpr *call)
 {
 	Node *left = linitial(call->args);
 	Node *right = lsecond(call->args);
 	const KrEncryptedType *type = kr_types_lookup(exprType(left));
+	Node *by_token;
 	Oid operator;
 	OpExpr *result;
 
@@ -68,6 +108,9 @@ simplify(FuncExpr *call)
 		type = kr_types_lookup(exprType(right));
 	if (type == NULL)
 		return NULL;
+	by_token = compare_tokens(call, type, left, right);
+	if (by_token != NULL)
+		return by_token;
 	operator= base_operator(call->funcid, type->base->oid);
 	if (!OidIsValid(operator))
 		return NULL;
