@@ -298,6 +298,8 @@ sub wait_for
 =item worker_pid($node, $type)
 
 The process id of a background worker ("keyring kms", "keyring launcher"), waiting for it to start.
+Read from the process titles of the postmaster's children: a worker without a database connection is
+not in pg_stat_activity.
 
 =cut
 
@@ -307,11 +309,21 @@ sub worker_pid
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
 	while (time <= $deadline)
 	{
-		my $pid = sql_value($node, "SELECT pid FROM pg_stat_activity WHERE backend_type = '$type' LIMIT 1");
-		return $pid if $pid ne '';
+		for my $pid (_children($node))
+		{
+			my $title = eval { slurp_file("/proc/$pid/cmdline") } // '';
+			return $pid if $title =~ /^postgres: (?:\S+: )?\Q$type\E[\s\0]*$/;
+		}
 		usleep(50_000);
 	}
 	die "no process \"$type\"\n";
+}
+
+sub _children
+{
+	my ($node) = @_;
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	return split ' ', slurp_file("/proc/$postmaster/task/$postmaster/children");
 }
 
 =item log_position($node), log_since($node, $position)
