@@ -145,36 +145,35 @@ put_column(ReturnSetInfo *result, const KrEncryptedColumn *column, const List *c
 static int
 count_relation(ReturnSetInfo *result, const List *columns, int first, Snapshot snapshot)
 {
-	const KrEncryptedColumn *column = list_nth(columns, first);
+	const KrEncryptedColumn *leader = list_nth(columns, first);
 	AttrNumber attnums[MaxHeapAttributeNumber];
-	Oid relid = column->relation;
-	int next = first;
+	int n = 0;
 	List *counts = NIL;
 
-	for (; next < list_length(columns); next++)
+	while (first + n < list_length(columns))
 	{
-		column = list_nth(columns, next);
-		if (column->relation != relid)
+		const KrEncryptedColumn *column = list_nth(columns, first + n);
+
+		if (column->relation != leader->relation)
 			break;
-		attnums[next - first] = column->attnum;
+		attnums[n++] = column->attnum;
 	}
 
-	if (column->stored && !column->other_temp)
+	if (leader->stored && !leader->other_temp)
 	{
-		Relation relation = relation_open(relid, NoLock);
+		Relation relation = relation_open(leader->relation, NoLock);
 
-		counts = kr_keys_census(relation, next - first, attnums, snapshot);
+		counts = kr_keys_census(relation, n, attnums, snapshot);
 		relation_close(relation, NoLock);
 	}
-	for (int i = first; i < next; i++)
+	for (int i = 0; i < n; i++)
 	{
-		column = list_nth(columns, i);
-		if (column->other_temp)
-			put_row(result, relid, column->attnum, 0, -1);
+		if (leader->other_temp)
+			put_row(result, leader->relation, attnums[i], 0, -1);
 		else
-			put_column(result, column, counts);
+			put_column(result, list_nth(columns, first + i), counts);
 	}
-	return next;
+	return first + n;
 }
 
 /* keyring_census(relation regclass, column_name name): either may be NULL, which means all. */

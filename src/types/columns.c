@@ -55,7 +55,7 @@ verb(const KrColumnChange *change)
 
 /* Throws unless this is a table of the current user's; needs no lock, so that nobody can stop a table of others with it. */
 static void
-check_table(const KrColumnChange *change)
+check_table(KrColumnChange *change)
 {
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(change->relation));
 	Form_pg_class class;
@@ -63,9 +63,11 @@ check_table(const KrColumnChange *change)
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", change->relation),
+				 change->table != NULL ? errmsg("relation \"%s\" does not exist any more", change->table) :
+										 errmsg("relation with OID %u does not exist", change->relation),
 				 errhint("Name the table as in keyring_%s_column('schema.table', 'column').", verb(change))));
 	class = (Form_pg_class) GETSTRUCT(tuple);
+	change->table = pstrdup(NameStr(class->relname));
 
 	if (class->relkind != RELKIND_RELATION && class->relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
@@ -118,15 +120,17 @@ plan_encryption(KrColumnChange *change, Form_pg_attribute attribute)
 	if (kr_types_lookup(attribute->atttypid) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("column \"%s\" of \"%s\" is encrypted already", change->column, get_rel_name(change->relation)),
-				 errhint("To change it between searchable and randomized, decrypt it with keyring_decrypt_column first.")));
+				 errmsg("column \"%s\" of \"%s\" is encrypted already", change->column, change->table),
+				 errhint("To change it between searchable and randomized: ALTER TABLE ... ALTER COLUMN %s TYPE %s.",
+						 quote_identifier(change->column),
+						 format_type_with_typemod(attribute->atttypid, attribute->atttypmod == KR_TYPMOD_SEARCHABLE ? KR_TYPMOD_RANDOMIZED : KR_TYPMOD_SEARCHABLE))));
 
 	change->type = kr_types_of_base(base_of(attribute, &change->max_length));
 	if (change->type == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("cannot encrypt column \"%s\" of \"%s\": type %s has no encrypted counterpart",
-						change->column, get_rel_name(change->relation), format_type_be(attribute->atttypid)),
+						change->column, change->table, format_type_be(attribute->atttypid)),
 				 errhint("Types that can be encrypted: %s.", supported_types())));
 	change->new_type = change->type->oid;
 	change->new_typmod = change->searchable ? KR_TYPMOD_SEARCHABLE : KR_TYPMOD_RANDOMIZED;
@@ -141,7 +145,7 @@ plan_decryption(KrColumnChange *change, Form_pg_attribute attribute)
 	if (change->type == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("column \"%s\" of \"%s\" is not encrypted", change->column, get_rel_name(change->relation)),
+				 errmsg("column \"%s\" of \"%s\" is not encrypted", change->column, change->table),
 				 errhint("The view keyring_columns lists the encrypted columns.")));
 	change->searchable = attribute->atttypmod == KR_TYPMOD_SEARCHABLE;
 
@@ -166,7 +170,7 @@ plan_change(KrColumnChange *change)
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of relation \"%s\" does not exist", change->column, get_rel_name(change->relation)),
+				 errmsg("column \"%s\" of relation \"%s\" does not exist", change->column, change->table),
 				 errhint("Write the name as the catalogs do: without quotes, in lower case unless it was quoted.")));
 	attribute = (Form_pg_attribute) GETSTRUCT(tuple);
 	if (attribute->attnum <= 0)
@@ -202,7 +206,7 @@ refuse_obstacles(const KrColumnChange *change, List *relations, List *numparents
 			 errmsg_plural("cannot %s column \"%s\" of \"%s\": %d object stands in the way",
 						   "cannot %s column \"%s\" of \"%s\": %d objects stand in the way",
 						   list_length(lines), verb(change), change->column,
-						   get_rel_name(change->relation), list_length(lines)),
+						   change->table, list_length(lines)),
 			 errdetail_internal("%s", detail.data),
 			 errhint("Do what each line says, in the same transaction if you like, and call keyring_%s_column again.", verb(change))));
 }
@@ -244,7 +248,7 @@ announce(const KrColumnChange *change, List *relations)
 
 	ereport(NOTICE,
 			(errmsg("keyring_%s_column rewrites table \"%s\" under an exclusive lock: %s with its indexes",
-					verb(change), get_rel_name(change->relation), TextDatumGetCString(words)),
+					verb(change), change->table, TextDatumGetCString(words)),
 			 change->encrypt ?
 				 errdetail("WAL, backups and replicas made before now, and freed space on disk, still hold the values in plaintext.") :
 				 0));
@@ -322,7 +326,7 @@ static void
 append_length_check(StringInfo sql, const KrColumnChange *change, const char *column)
 {
 	Oid namespace = get_rel_namespace(change->relation);
-	char *name = ChooseConstraintName(get_rel_name(change->relation), change->column, "length", namespace, NIL);
+	char *name = ChooseConstraintName(change->table, change->column, "length", namespace, NIL);
 
 	appendStringInfo(sql, ", ADD CONSTRAINT %s CHECK (%s(%s, %d))", quote_identifier(name),
 					 quote_qualified_identifier(get_namespace_name(kr_pg_schema()), "keyring_fits"),
@@ -397,7 +401,7 @@ refuse_use(const KrColumnChange *change)
 {
 	Relation relation = relation_open(change->relation, NoLock);
 
-	CheckTableNotInUse(relation, change->encrypt ? "keyring_encrypt_column" : "keyring_decrypt_column");
+	CheckTableNotInUse(relation, change->encrypt ? "encrypt a column of" : "decrypt a column of");
 	relation_close(relation, NoLock);
 }
 

@@ -15,6 +15,7 @@
 typedef struct KrColumnChange
 {
 	Oid relation;
+	char *table; /* its name, for messages; NULL until it was found */
 	char *column;
 	bool encrypt;                /* to the encrypted type; otherwise back from it */
 	bool searchable;             /* what the encrypted type is, or was, declared as */

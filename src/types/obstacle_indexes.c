@@ -15,7 +15,6 @@
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
 #include "nodes/bitmapset.h"
-#include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "types/reparse.h"
 #include "types/survey.h"
@@ -24,22 +23,22 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-/* A tree of the index, cooked, or NIL. */
-static List *
+/* The index's expressions (a List) or its predicate, cooked; NULL without. */
+static Node *
 index_tree(HeapTuple tuple, AttrNumber anum)
 {
 	bool isnull;
 	Datum tree = SysCacheGetAttr(INDEXRELID, tuple, anum, &isnull);
 
-	return isnull ? NIL : castNode(List, stringToNode(TextDatumGetCString(tree)));
+	return isnull ? NULL : stringToNode(TextDatumGetCString(tree));
 }
 
 static bool
-mentions(const List *tree, AttrNumber attnum)
+mentions(Node *tree, AttrNumber attnum)
 {
 	Bitmapset *attributes = NULL;
 
-	pull_varattnos((Node *) tree, 1, &attributes);
+	pull_varattnos(tree, 1, &attributes);
 	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attributes);
 }
 
@@ -75,8 +74,7 @@ key_problem(const KrSurvey *survey, HeapTuple tuple, int position)
 	Oid method = index_method(index->indexrelid);
 	Oid collation;
 
-	if (change->encrypt && !change->searchable)
-		return "has a column that would be randomized: encrypt it with searchable => true, or drop the index";
+	/* what INCLUDE stores is never compared */
 	if (!change->encrypt || position >= index->indnkeyatts)
 		return NULL;
 	if (method != BTREE_AM_OID && method != HASH_AM_OID)
@@ -86,6 +84,10 @@ key_problem(const KrSurvey *survey, HeapTuple tuple, int position)
 	collation = index_oid(tuple, Anum_pg_index_indcollation, position);
 	if (OidIsValid(collation) && !get_collation_isdeterministic(collation))
 		return "has a nondeterministic collation: drop it";
+	if (index->indisexclusion)
+		return "is an exclusion constraint: drop it";
+	if (!change->searchable)
+		return "needs a searchable column: pass searchable => true, or drop it";
 	return NULL;
 }
 
@@ -95,29 +97,23 @@ survey_index(KrSurvey *survey, Oid indexid)
 	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
 	AttrNumber attnum = survey->attribute->attnum;
 	const char *problem = NULL;
-	List *predicate;
+	Node *predicate;
 	Form_pg_index index;
-	bool has_column;
 
 	if (!HeapTupleIsValid(tuple))
 		return;
 	index = (Form_pg_index) GETSTRUCT(tuple);
-	has_column = mentions(index_tree(tuple, Anum_pg_index_indexprs), attnum);
-	if (has_column && survey->change->encrypt)
+	if (survey->change->encrypt && mentions(index_tree(tuple, Anum_pg_index_indexprs), attnum))
 		problem = "is on an expression of the column: drop it, an index on encrypted values serves equality of whole values alone";
 	for (int i = 0; i < index->indnatts && problem == NULL; i++)
 	{
-		if (index->indkey.values[i] != attnum)
-			continue;
-		has_column = true;
-		problem = key_problem(survey, tuple, i);
+		if (index->indkey.values[i] == attnum)
+			problem = key_problem(survey, tuple, i);
 	}
-	if (has_column && problem == NULL && index->indisexclusion)
-		problem = "belongs to an exclusion constraint: drop the constraint";
 
 	predicate = index_tree(tuple, Anum_pg_index_indpred);
 	if (problem == NULL && mentions(predicate, attnum) &&
-		kr_types_reparse(survey->relation, (Node *) make_ands_explicit(predicate), survey->change, true) != NULL)
+		kr_types_reparse(survey->relation, predicate, survey->change, true) != NULL)
 		problem = "has a condition on the column: drop it, a condition may ask whether an encrypted value is NULL, but no more";
 
 	if (problem != NULL)

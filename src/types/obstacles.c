@@ -121,7 +121,7 @@ survey_column(KrSurvey *survey, int numparents)
 	bool in_expression;
 
 	if (attribute->attgenerated != '\0')
-		kr_types_add_obstacle(survey, "the column is generated in %s: drop it, and let a trigger or the application compute it",
+		kr_types_add_obstacle(survey, "the column is generated in %s: ALTER COLUMN ... DROP EXPRESSION, and let a trigger or the application compute it",
 							  describe_table(survey));
 	if (attribute->attidentity != '\0')
 		kr_types_add_obstacle(survey, "the column is an identity column of %s: ALTER COLUMN ... DROP IDENTITY", describe_table(survey));

@@ -1,13 +1,9 @@
 -- keyring_encrypt_column and keyring_decrypt_column: what carries over.
-SET client_min_messages = warning;
-CREATE EXTENSION IF NOT EXISTS keyring;
 SET client_min_messages = error;
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM keyring_keys WHERE state = 'primary') THEN
-        PERFORM keyring_activate(keyring_create_key());
-    END IF;
-END $$;
+CREATE EXTENSION keyring;
+SELECT keyring_create_key();
+SELECT keyring_activate(1);
+SET client_min_messages = warning;
 CREATE SCHEMA convert_column;
 SET search_path = convert_column, public;
 
@@ -31,6 +27,7 @@ COMMENT ON CONSTRAINT patients_ssn_key ON patients IS 'one each';
 COMMENT ON CONSTRAINT ssn_form ON patients IS 'digits';
 COMMENT ON INDEX patients_name IS 'lookups';
 CREATE ROLE regress_convert_clerk;
+GRANT USAGE ON SCHEMA convert_column TO regress_convert_clerk;
 GRANT SELECT (ssn), UPDATE (ssn) ON patients TO regress_convert_clerk;
 ALTER TABLE patients ALTER COLUMN ssn SET STATISTICS 7, ALTER COLUMN ssn SET (n_distinct = -0.5);
 ALTER TABLE patients ALTER COLUMN note SET STORAGE MAIN;
@@ -43,8 +40,9 @@ CREATE TABLE before AS TABLE patients;
 
 CREATE FUNCTION shape() RETURNS TABLE (about text, is text) LANGUAGE sql SET search_path = convert_column, public, pg_catalog AS $$
     SELECT 'column ' || attname, concat_ws(' ', format_type(atttypid, atttypmod), 'not null ' || attnotnull,
-           'collation ' || nullif(attcollation, 0)::regcollation, 'storage ' || attstorage,
-           'statistics ' || attstattarget, attoptions::text, attacl::text, col_description(attrelid, attnum))
+           'collation ' || nullif(attcollation, 0)::regcollation, 'storage ' || attstorage::text,
+           'statistics ' || attstattarget,
+           (SELECT array_agg(o) FROM unnest(attoptions) o WHERE o NOT LIKE 'pg\_%')::text, attacl::text, col_description(attrelid, attnum))
     FROM pg_attribute WHERE attrelid = 'patients'::regclass AND attnum > 0
     UNION ALL
     SELECT 'default ' || adnum, pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'patients'::regclass
@@ -52,7 +50,7 @@ CREATE FUNCTION shape() RETURNS TABLE (about text, is text) LANGUAGE sql SET sea
     SELECT 'constraint ' || conname, concat_ws(' ', pg_get_constraintdef(oid), obj_description(oid, 'pg_constraint'))
     FROM pg_constraint WHERE conrelid = 'patients'::regclass AND contype <> 'n'
     UNION ALL
-    SELECT 'index ' || indexrelid::regclass, concat_ws(' ', pg_get_indexdef(indexrelid), 'valid ' || indisvalid,
+    SELECT 'index ' || indexrelid::regclass::text, concat_ws(' ', pg_get_indexdef(indexrelid), 'valid ' || indisvalid,
            'identity ' || indisreplident, 'clustered ' || indisclustered, obj_description(indexrelid, 'pg_class'))
     FROM pg_index WHERE indrelid = 'patients'::regclass
     ORDER BY 1
@@ -145,5 +143,7 @@ SELECT (keyring_inspect(c)).compressed, count(*) FROM long GROUP BY 1 ORDER BY 1
 SELECT keyring_decrypt_column('long', 'c');
 SELECT count(*) FROM (TABLE long INTERSECT TABLE long_before) same;
 
+DROP TABLE brief;
 DROP SCHEMA convert_column, "Odd ""schema" CASCADE;
 DROP ROLE regress_convert_clerk;
+DROP EXTENSION keyring;

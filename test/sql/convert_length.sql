@@ -1,12 +1,8 @@
 -- varchar(n) and char(n): the length check, there and back.
 SET client_min_messages = error;
-CREATE EXTENSION IF NOT EXISTS keyring;
-DO $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM keyring_keys WHERE state = 'primary') THEN
-        PERFORM keyring_activate(keyring_create_key());
-    END IF;
-END $$;
+CREATE EXTENSION keyring;
+SELECT keyring_create_key();
+SELECT keyring_activate(1);
 SET client_min_messages = warning;
 CREATE SCHEMA convert_length;
 SET search_path = convert_length, public;
@@ -67,3 +63,4 @@ SELECT keyring_decrypt_column('other', 'd');
 
 DROP SCHEMA convert_length CASCADE;
 DROP ROLE regress_convert_writer;
+DROP EXTENSION keyring;
