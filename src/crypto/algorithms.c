@@ -11,7 +11,7 @@
 #include <pthread.h>
 
 static KrAlgorithms algorithms;
-static unsigned fetched_by; /* the process number that filled algorithms; 0 = nobody */
+static bool fetched;
 
 static unsigned process = 1;
 static bool watching_forks;
@@ -23,41 +23,38 @@ in_forked_child(void)
 		process = 1;
 }
 
-static void
-forget(void)
+/* What an earlier attempt left is freed first. */
+static bool
+fetch_all(void)
 {
 	EVP_CIPHER_free(algorithms.gcm);
 	EVP_CIPHER_free(algorithms.ecb);
 	EVP_MAC_free(algorithms.hmac);
 	EVP_MD_free(algorithms.sha256);
-	algorithms = (KrAlgorithms){ 0 };
-	fetched_by = 0;
+	algorithms.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	algorithms.ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
+	algorithms.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	algorithms.sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+	return algorithms.gcm != NULL && algorithms.ecb != NULL && algorithms.hmac != NULL && algorithms.sha256 != NULL;
 }
 
 const KrAlgorithms *
 kr_crypto_algorithms(void)
 {
-	if (fetched_by == process)
+	if (fetched)
 		return &algorithms;
-
-	forget();
 
 	/* before the first object exists, so that no context can outlive a fork unnoticed */
 	if (!watching_forks && pthread_atfork(NULL, NULL, in_forked_child) != 0)
 		return NULL;
 	watching_forks = true;
 
-	algorithms.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	algorithms.ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
-	algorithms.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	algorithms.sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
-	if (algorithms.gcm == NULL || algorithms.ecb == NULL || algorithms.hmac == NULL || algorithms.sha256 == NULL)
+	if (!fetch_all())
 	{
 		ERR_clear_error();
-		forget();
 		return NULL;
 	}
-	fetched_by = process;
+	fetched = true;
 	return &algorithms;
 }
 

@@ -3,7 +3,8 @@
  *
  * OpenSSL's algorithm objects, fetched once per process at first use, because a
  * fetch costs more than sealing a value. Nothing is fetched when the library is
- * loaded: the postmaster must not touch OpenSSL before it forks.
+ * loaded: the postmaster must not touch OpenSSL before it forks. The objects are
+ * immutable, so a child goes on with its copies; contexts are another matter.
  *
  * A process here has one thread that calls this room.
  */
@@ -20,7 +21,7 @@ typedef struct KrAlgorithms
 	EVP_MD *sha256;
 } KrAlgorithms;
 
-/* This process's objects, owned here; NULL when OpenSSL has no such algorithm or no memory. */
+/* The objects, owned here; NULL when OpenSSL has no such algorithm or no memory. */
 extern const KrAlgorithms *kr_crypto_algorithms(void);
 
 /*
