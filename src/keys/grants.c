@@ -29,6 +29,8 @@ static const char *const admin_privileges[] = {
 	"EXECUTE ON FUNCTION %s.keyring_census(regclass, name)",
 	"EXECUTE ON FUNCTION %s.keyring_doctor()",
 	"EXECUTE ON FUNCTION %s.keyring_flush_cache()",
+	"EXECUTE ON FUNCTION %s.keyring_key_health(integer)",
+	"EXECUTE ON FUNCTION %s.keyring_statistics()",
 	"EXECUTE ON FUNCTION %s.keyring_grant(regrole, text)",
 	"EXECUTE ON FUNCTION %s.keyring_revoke(regrole, text)",
 	"SELECT ON %s.keyring_keys",

@@ -131,7 +131,11 @@ kr_keys_seal(Oid base_type, const char *plain, Size len, const KrCanonical *cano
 	if (len > KR_PLAINTEXTMAX)
 		too_large();
 	if (canonical != NULL)
+	{
+		/* first of all: to somebody who writes, a missing primary key is the thing to be told */
+		(void) require_primary();
 		kr_keys_token(token, base_type, canonical);
+	}
 
 	compressed = compress(plain, len, &compressed_len);
 	if (compressed == NULL)

@@ -2,7 +2,6 @@
 SET client_min_messages = error;        -- the warning about a new root key names a random fingerprint
 CREATE EXTENSION keyring;
 RESET client_min_messages;
-\set VERBOSITY verbose
 \set SHOW_CONTEXT never
 
 -- nothing can be sealed before a key is active

@@ -4,7 +4,6 @@ CREATE EXTENSION keyring;
 SELECT keyring_create_key();
 RESET client_min_messages;
 SELECT keyring_activate(1);
-\set VERBOSITY verbose
 \set SHOW_CONTEXT never
 
 CREATE ROLE keyring_test_admin;
