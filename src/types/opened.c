@@ -1,7 +1,10 @@
 /*
  * src/types/opened.c
  *
- * An array of values, and an open-addressed hash table of places in it.
+ * Segments of values, and an open-addressed hash table of their keys. What a
+ * value costs is mostly the table's cache miss, so a slot is 4 bytes: the key and
+ * the highest bits of the hash, which save looking at most other values. The rest of
+ * the hash is computed again when the table grows.
  *
  * Only values up to KR_KEEP_MAX bytes are kept: longer ones are stored out of
  * line, where a sort holds a short pointer and does not count what is behind
@@ -15,32 +18,41 @@
 #include "utils/memutils.h"
 
 #define KR_KEEP_MAX 2048
-#define KR_OPENED_START 1024 /* slots; half of them may be used */
+#define KR_FIRST_ROOM 1024 /* units of the first segment: most sorts are small */
+#define KR_FIRST_SLOTS 512
+#define KR_GROWTH 4
 
-typedef struct Slot
+/* A slot: 0 = free. No key is 0, since the first unit of the first segment is left out. */
+#define KR_SLOT_KEY (KR_OPENED_NOT_KEPT - 1)
+#define KR_SLOT_TAG (~KR_SLOT_KEY)
+
+static void
+wipe(void *arg)
 {
-	uint32 hash;
-	uint32 place; /* in values, plus one; 0 = free */
-} Slot;
+	KrOpened *opened = arg;
 
-struct KrOpened
-{
-	const KrBaseType *base;
-	MemoryContext context; /* the values and what follows */
-	MemoryContext parent;
-	Datum *values;
-	uint32 nvalues;
-	Slot *slots;
-	uint32 nslots; /* a power of two */
-};
+	for (uint32 i = 0; i < opened->nsegments; i++)
+		explicit_bzero(opened->segments[i], (Size) (i == 0 ? KR_FIRST_ROOM : KR_OPENED_PLACES) * KR_OPENED_UNIT);
+}
 
+/* Fills what was just made or reset. */
 static void
 start(KrOpened *opened)
 {
-	opened->nslots = KR_OPENED_START;
+	MemoryContextCallback *callback = MemoryContextAlloc(opened->context, sizeof(MemoryContextCallback));
+
+	opened->nsegments = 0;
+	opened->used = opened->room = 0;
 	opened->nvalues = 0;
-	opened->slots = MemoryContextAllocZero(opened->context, opened->nslots * sizeof(Slot));
-	opened->values = MemoryContextAlloc(opened->context, opened->nslots / 2 * sizeof(Datum));
+	opened->nslots = KR_FIRST_SLOTS;
+	opened->slots = MemoryContextAllocZero(opened->context, opened->nslots * sizeof(uint32));
+	opened->segments = MemoryContextAlloc(opened->context, KR_OPENED_SEGMENTS * sizeof(char *));
+	opened->ends = MemoryContextAlloc(opened->context, KR_OPENED_SEGMENTS * sizeof(uint32));
+
+	/* a reset calls it once and forgets it */
+	callback->func = wipe;
+	callback->arg = opened;
+	MemoryContextRegisterResetCallback(opened->context, callback);
 }
 
 KrOpened *
@@ -49,7 +61,8 @@ kr_types_opened_new(const KrBaseType *base, MemoryContext parent)
 	KrOpened *opened = MemoryContextAllocZero(parent, sizeof(KrOpened));
 
 	opened->base = base;
-	opened->context = AllocSetContextCreate(parent, "keyring sort values", ALLOCSET_DEFAULT_SIZES);
+	opened->context = AllocSetContextCreate(parent, "keyring sort values", ALLOCSET_SMALL_SIZES);
+	opened->scratch = AllocSetContextCreate(parent, "keyring opened value", ALLOCSET_SMALL_SIZES);
 	start(opened);
 	return opened;
 }
@@ -58,13 +71,8 @@ void
 kr_types_opened_free(KrOpened *opened)
 {
 	MemoryContextDelete(opened->context);
+	MemoryContextDelete(opened->scratch);
 	pfree(opened);
-}
-
-MemoryContext
-kr_types_opened_context(KrOpened *opened)
-{
-	return opened->context;
 }
 
 void
@@ -80,88 +88,126 @@ kr_types_opened_size(const KrOpened *opened)
 	return MemoryContextMemAllocated(opened->context, false);
 }
 
-bool
-kr_types_opened_get(Datum *out, const KrOpened *opened, uint32 key)
+static inline uint32 *
+first_slot(KrOpened *opened, uint32 hash)
 {
-	if (key >= opened->nvalues)
-		return false;
-	*out = opened->values[key];
-	return true;
+	return &opened->slots[hash & (opened->nslots - 1)];
+}
+
+static inline uint32 *
+next_slot(KrOpened *opened, uint32 *slot)
+{
+	return ++slot == opened->slots + opened->nslots ? opened->slots : slot;
+}
+
+static inline Size
+value_size(const KrBaseType *base, Datum plain)
+{
+	return base->by_value ? sizeof(Datum) : datumGetSize(plain, false, base->typlen);
+}
+
+static inline uint32
+units_of(Size size)
+{
+	return (uint32) ((size + KR_OPENED_UNIT - 1) / KR_OPENED_UNIT);
+}
+
+/* Enters the values of one segment, from its unit place up to end. */
+static void
+enter_segment(KrOpened *opened, uint32 segment, uint32 place, uint32 end)
+{
+	while (place < end)
+	{
+		uint32 key = segment << KR_OPENED_PLACEBITS | place;
+		uint32 *slot;
+		uint32 hash;
+		Datum plain;
+
+		if (!kr_types_opened_get(&plain, opened, key))
+			break;
+		hash = opened->base->hash(plain);
+		slot = first_slot(opened, hash);
+		while (*slot != 0)
+			slot = next_slot(opened, slot);
+		*slot = (hash & KR_SLOT_TAG) | key;
+		place += units_of(value_size(opened->base, plain));
+	}
 }
 
 static void
 grow(KrOpened *opened)
 {
-	uint32 nslots = opened->nslots * 2;
-	Slot *slots = MemoryContextAllocHuge(opened->context, nslots * sizeof(Slot));
-
-	memset(slots, 0, nslots * sizeof(Slot));
-	for (uint32 i = 0; i < opened->nslots; i++)
-	{
-		Slot *from = &opened->slots[i];
-		uint32 to = from->hash & (nslots - 1);
-
-		if (from->place == 0)
-			continue;
-		while (slots[to].place != 0)
-			to = (to + 1) & (nslots - 1);
-		slots[to] = *from;
-	}
 	pfree(opened->slots);
-	opened->slots = slots;
-	opened->nslots = nslots;
-	opened->values = repalloc_huge(opened->values, nslots / 2 * sizeof(Datum));
+	opened->nslots *= KR_GROWTH;
+	opened->slots = MemoryContextAllocExtended(opened->context, opened->nslots * sizeof(uint32),
+											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint32 i = 0; i < opened->nsegments; i++)
+		enter_segment(opened, i, i == 0 ? 1 : 0, i + 1 < opened->nsegments ? opened->ends[i] : opened->used);
 }
 
 /* The slot of this value, or the free one where it belongs. */
-static Slot *
+static uint32 *
 find(KrOpened *opened, Datum plain, uint32 hash)
 {
-	uint32 i = hash & (opened->nslots - 1);
+	uint32 *slot = first_slot(opened, hash);
+	Datum other;
 
-	while (opened->slots[i].place != 0)
+	for (; *slot != 0; slot = next_slot(opened, slot))
 	{
-		Slot *slot = &opened->slots[i];
-
-		if (slot->hash == hash && opened->base->equal(opened->values[slot->place - 1], plain))
-			return slot;
-		i = (i + 1) & (opened->nslots - 1);
+		if ((*slot & KR_SLOT_TAG) == (hash & KR_SLOT_TAG) &&
+			kr_types_opened_get(&other, opened, *slot & KR_SLOT_KEY) && opened->base->equal(other, plain))
+			break;
 	}
-	return &opened->slots[i];
+	return slot;
+}
+
+/* Room for so many units: their key, or KR_OPENED_NOT_KEPT when all segments are full. */
+static uint32
+allocate(KrOpened *opened, uint32 units)
+{
+	uint32 place;
+
+	if (opened->used + units > opened->room)
+	{
+		if (opened->nsegments == KR_OPENED_SEGMENTS)
+			return KR_OPENED_NOT_KEPT;
+		if (opened->nsegments > 0)
+			opened->ends[opened->nsegments - 1] = opened->used;
+		opened->room = opened->nsegments == 0 ? KR_FIRST_ROOM : KR_OPENED_PLACES;
+		opened->segments[opened->nsegments] = MemoryContextAlloc(opened->context, (Size) opened->room * KR_OPENED_UNIT);
+		opened->used = opened->nsegments == 0 ? 1 : 0;
+		opened->nsegments++;
+	}
+	place = opened->used;
+	opened->used += units;
+	return (opened->nsegments - 1) << KR_OPENED_PLACEBITS | place;
 }
 
 uint32
 kr_types_opened_add(KrOpened *opened, Datum plain)
 {
 	const KrBaseType *base = opened->base;
+	Size size = value_size(base, plain);
 	uint32 hash = base->hash(plain);
-	Slot *slot;
+	uint32 not_kept = KR_OPENED_NOT_KEPT | (hash & (KR_OPENED_NOT_KEPT - 1));
+	uint32 *slot;
+	uint32 key;
+	char *place;
 
-	if (!base->by_value && datumGetSize(plain, false, base->typlen) > KR_KEEP_MAX)
-	{
-		kr_types_forget(base, plain);
-		return KR_OPENED_NOT_KEPT | hash;
-	}
-
-	slot = find(opened, plain, hash);
-	if (slot->place != 0)
-	{
-		kr_types_forget(base, plain);
-		return slot->place - 1;
-	}
-	if (opened->nvalues >= opened->nslots / 2)
-	{
-		/* more distinct values than keys: the rest is compared like long ones */
-		if (opened->nslots >= KR_OPENED_NOT_KEPT)
-		{
-			kr_types_forget(base, plain);
-			return KR_OPENED_NOT_KEPT | hash;
-		}
+	if (size > KR_KEEP_MAX)
+		return not_kept;
+	if (opened->nvalues >= opened->nslots / 4 * 3)
 		grow(opened);
-		slot = find(opened, plain, hash);
-	}
-	opened->values[opened->nvalues] = plain;
-	slot->hash = hash;
-	slot->place = ++opened->nvalues;
-	return slot->place - 1;
+	slot = find(opened, plain, hash);
+	if (*slot != 0)
+		return *slot & KR_SLOT_KEY;
+
+	key = allocate(opened, units_of(size));
+	if (key == KR_OPENED_NOT_KEPT)
+		return not_kept;
+	place = opened->segments[key >> KR_OPENED_PLACEBITS] + (Size) (key & (KR_OPENED_PLACES - 1)) * KR_OPENED_UNIT;
+	memcpy(place, base->by_value ? (const void *) &plain : DatumGetPointer(plain), size);
+	*slot = (hash & KR_SLOT_TAG) | key;
+	opened->nvalues++;
+	return key;
 }

@@ -4,7 +4,7 @@
  * Sort support of the two btree classes.
  *
  * Plaintext order opens each value once, when it is put into the sort: the
- * "abbreviated key" is the first 32 bits of the base type's own abbreviated key
+ * "abbreviated key" is the first 36 bits of the base type's own abbreviated key
  * (or zero) and, below them, a key into the opened values. Comparing two such
  * keys settles nearly everything; where it returns 0 without being sure, because a value
  * was too long to keep, the sort asks the full comparator, which opens the originals
@@ -30,6 +30,8 @@
 
 KR_FUNCTION(keyring_value_sortsupport);
 KR_FUNCTION(keyring_value_token_sortsupport);
+
+#define KR_KEY_MASK ((UINT64_C(1) << KR_OPENED_KEYBITS) - 1)
 
 typedef int (*Comparator)(Datum a, Datum b, SortSupport ssup);
 
@@ -101,21 +103,19 @@ static int
 compare_keys(Datum a, Datum b, SortSupport ssup)
 {
 	Sort *sort = ssup->ssup_extra;
-	uint32 a_prefix = (uint32) ((uint64) a >> 32);
-	uint32 b_prefix = (uint32) ((uint64) b >> 32);
+	uint64 a_prefix = (uint64) a >> KR_OPENED_KEYBITS;
+	uint64 b_prefix = (uint64) b >> KR_OPENED_KEYBITS;
 	Datum x;
 	Datum y;
 
 	sort->compared = true;
 	if (a_prefix != b_prefix)
 		return a_prefix < b_prefix ? -1 : 1;
-	if (!kr_types_opened_get(&x, sort->opened, (uint32) a) || !kr_types_opened_get(&y, sort->opened, (uint32) b))
-	{
-		sort->decided = false;
+	sort->decided = kr_types_opened_get(&x, sort->opened, (uint32) (a & KR_KEY_MASK)) &&
+		kr_types_opened_get(&y, sort->opened, (uint32) (b & KR_KEY_MASK));
+	if (!sort->decided || a == b)
 		return 0;
-	}
-	sort->decided = true;
-	return a == b ? 0 : sort->compare(x, y, &sort->order);
+	return sort->compare(x, y, &sort->order);
 }
 
 static Datum
@@ -123,8 +123,9 @@ convert(Datum original, SortSupport ssup)
 {
 	Sort *sort = ssup->ssup_extra;
 	struct varlena *envelope = kr_types_detoast(original);
-	uint32 prefix = 0;
+	uint64 prefix = 0;
 	MemoryContext old;
+	uint32 key;
 	Datum plain;
 
 	if (sort->compared)
@@ -132,13 +133,15 @@ convert(Datum original, SortSupport ssup)
 		kr_types_opened_reset(sort->opened);
 		sort->compared = false;
 	}
-	old = MemoryContextSwitchTo(kr_types_opened_context(sort->opened));
+	old = MemoryContextSwitchTo(sort->opened->scratch);
 	plain = sort->base->open(envelope, KR_FOR_USER);
-	MemoryContextSwitchTo(old);
 	if (sort->has_prefix)
-		prefix = (uint32) ((uint64) sort->order.abbrev_converter(plain, &sort->order) >> 32);
+		prefix = (uint64) sort->order.abbrev_converter(plain, &sort->order) & ~KR_KEY_MASK;
+	key = kr_types_opened_add(sort->opened, plain);
+	kr_types_forget(sort->base, plain);
+	MemoryContextSwitchTo(old);
 	kr_types_free_detoasted(envelope, original);
-	return (Datum) ((uint64) prefix << 32 | kr_types_opened_add(sort->opened, plain));
+	return (Datum) (prefix | key);
 }
 
 /* Gives up when the opened values take more memory than the sort may. */
