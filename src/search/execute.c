@@ -15,6 +15,7 @@
 #include "search/statement.h"
 #include "types/basetype.h"
 #include "types/printed.h"
+#include "types/running.h"
 #include "utils/inval.h"
 
 bool kr_search_hide_context = false;
@@ -37,6 +38,8 @@ kr_search_enter(KrStatement *saved, bool placeholder)
 	depth++;
 	saved->placeholder = kr_types_placeholder;
 	kr_types_placeholder = placeholder;
+	saved->running = kr_types_running;
+	kr_types_running = NULL;
 }
 
 void
@@ -44,6 +47,7 @@ kr_search_leave(const KrStatement *saved)
 {
 	depth--;
 	kr_types_placeholder = saved->placeholder;
+	kr_types_running = saved->running;
 }
 
 /* Whether a query modifies a table and returns no encrypted column. */
@@ -85,6 +89,7 @@ executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_
 		return;
 	}
 	kr_search_enter(&saved, modifies_quietly(query));
+	kr_types_running = query->planstate;
 	PG_TRY();
 	{
 		next(query, direction, count KR_EXECUTE_ONCE);

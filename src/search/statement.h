@@ -13,6 +13,7 @@
 typedef struct KrStatement
 {
 	bool placeholder;
+	struct PlanState *running;
 } KrStatement;
 
 extern void kr_search_enter(KrStatement *saved, bool placeholder);

@@ -45,7 +45,8 @@ start(KrOpened *opened)
 	opened->used = opened->room = 0;
 	opened->nvalues = 0;
 	opened->nslots = KR_FIRST_SLOTS;
-	opened->slots = MemoryContextAllocZero(opened->context, opened->nslots * sizeof(uint32));
+	if (opened->distinct)
+		opened->slots = MemoryContextAllocZero(opened->context, opened->nslots * sizeof(uint32));
 	opened->segments = MemoryContextAlloc(opened->context, KR_OPENED_SEGMENTS * sizeof(char *));
 	opened->ends = MemoryContextAlloc(opened->context, KR_OPENED_SEGMENTS * sizeof(uint32));
 
@@ -56,11 +57,12 @@ start(KrOpened *opened)
 }
 
 KrOpened *
-kr_types_opened_new(const KrBaseType *base, MemoryContext parent)
+kr_types_opened_new(const KrBaseType *base, MemoryContext parent, bool distinct)
 {
 	KrOpened *opened = MemoryContextAllocZero(parent, sizeof(KrOpened));
 
 	opened->base = base;
+	opened->distinct = distinct;
 	opened->context = AllocSetContextCreate(parent, "keyring sort values", ALLOCSET_SMALL_SIZES);
 	opened->scratch = AllocSetContextCreate(parent, "keyring opened value", ALLOCSET_SMALL_SIZES);
 	start(opened);
@@ -183,30 +185,43 @@ allocate(KrOpened *opened, uint32 units)
 	return (opened->nsegments - 1) << KR_OPENED_PLACEBITS | place;
 }
 
+/* Copies a value in; its key, or KR_OPENED_NOT_KEPT when all segments are full. */
+static uint32
+store(KrOpened *opened, Datum plain, Size size)
+{
+	uint32 key = allocate(opened, units_of(size));
+	char *place;
+
+	if (key == KR_OPENED_NOT_KEPT)
+		return key;
+	place = opened->segments[key >> KR_OPENED_PLACEBITS] + (Size) (key & (KR_OPENED_PLACES - 1)) * KR_OPENED_UNIT;
+	memcpy(place, opened->base->by_value ? (const void *) &plain : DatumGetPointer(plain), size);
+	return key;
+}
+
 uint32
 kr_types_opened_add(KrOpened *opened, Datum plain)
 {
-	const KrBaseType *base = opened->base;
-	Size size = value_size(base, plain);
-	uint32 hash = base->hash(plain);
-	uint32 not_kept = KR_OPENED_NOT_KEPT | (hash & (KR_OPENED_NOT_KEPT - 1));
+	Size size = value_size(opened->base, plain);
+	uint32 key = KR_OPENED_NOT_KEPT;
 	uint32 *slot;
-	uint32 key;
-	char *place;
+	uint32 hash;
 
-	if (size > KR_KEEP_MAX)
-		return not_kept;
-	if (opened->nvalues >= opened->nslots / 4 * 3)
-		grow(opened);
-	slot = find(opened, plain, hash);
-	if (*slot != 0)
-		return *slot & KR_SLOT_KEY;
+	if (!opened->distinct)
+		return size > KR_KEEP_MAX ? KR_OPENED_NOT_KEPT : store(opened, plain, size);
 
-	key = allocate(opened, units_of(size));
+	hash = opened->base->hash(plain);
+	if (size <= KR_KEEP_MAX)
+	{
+		if (opened->nvalues >= opened->nslots / 4 * 3)
+			grow(opened);
+		slot = find(opened, plain, hash);
+		if (*slot != 0)
+			return *slot & KR_SLOT_KEY;
+		key = store(opened, plain, size);
+	}
 	if (key == KR_OPENED_NOT_KEPT)
-		return not_kept;
-	place = opened->segments[key >> KR_OPENED_PLACEBITS] + (Size) (key & (KR_OPENED_PLACES - 1)) * KR_OPENED_UNIT;
-	memcpy(place, base->by_value ? (const void *) &plain : DatumGetPointer(plain), size);
+		return KR_OPENED_NOT_KEPT | (hash & (KR_OPENED_NOT_KEPT - 1));
 	*slot = (hash & KR_SLOT_TAG) | key;
 	opened->nvalues++;
 	return key;

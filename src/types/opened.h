@@ -1,9 +1,10 @@
 /*
  * src/types/opened.h
  *
- * The opened values of one sort, each distinct one once. A key of 28 bits stands
- * for a value: equal values have equal keys, which callers of tuplesort rely on
- * (DISTINCT aggregates skip their equality function where abbreviated keys differ).
+ * The opened values of one sort. A key of 28 bits stands for a value. Where it is
+ * asked for, each distinct value is kept once, so that equal values have equal keys:
+ * some callers of tuplesort rely on that (DISTINCT aggregates skip their equality
+ * function where abbreviated keys differ).
  *
  * Values lie in segments; a key is a segment's number and a place in it, so that a
  * comparison finds a value with one access to memory that is not in the cache.
@@ -29,18 +30,19 @@ typedef struct KrOpened
 	const KrBaseType *base;
 	MemoryContext context; /* everything below */
 	MemoryContext scratch; /* where to open a value that is to be added */
+	bool distinct;         /* equal values have equal keys */
 	char **segments;
 	uint32 *ends; /* units used of each segment before the last */
 	uint32 nsegments;
-	uint32 used; /* units of the last segment */
-	uint32 room; /* units that it has */
-	uint32 *slots;
+	uint32 used;   /* units of the last segment */
+	uint32 room;   /* units that it has */
+	uint32 *slots; /* only if distinct */
 	uint32 nslots; /* a power of two */
 	uint32 nvalues;
 } KrOpened;
 
 /* In memory contexts of its own below parent, wiped before they are freed. */
-extern KrOpened *kr_types_opened_new(const KrBaseType *base, MemoryContext parent);
+extern KrOpened *kr_types_opened_new(const KrBaseType *base, MemoryContext parent, bool distinct);
 extern void kr_types_opened_free(KrOpened *opened);
 
 /* Copies a value and returns its key. */

@@ -25,6 +25,7 @@
 #include "types/compare.h"
 #include "types/envelope.h"
 #include "types/opened.h"
+#include "types/running.h"
 #include "utils/sortsupport.h"
 #include "utils/typcache.h"
 
@@ -183,7 +184,7 @@ keyring_value_sortsupport(PG_FUNCTION_ARGS)
 	ssup->comparator = compare_envelopes;
 	if (abbreviate)
 	{
-		sort->opened = kr_types_opened_new(sort->base, ssup->ssup_cxt);
+		sort->opened = kr_types_opened_new(sort->base, ssup->ssup_cxt, kr_types_keys_are_compared());
 		ssup->comparator = compare_keys;
 		ssup->abbrev_converter = convert;
 		ssup->abbrev_abort = takes_too_much;
