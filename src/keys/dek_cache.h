@@ -90,7 +90,10 @@ typedef struct KrCacheWork
 /* Takes the next thing to unwrap; false when there is none. Fetches come before rechecks. */
 extern bool kr_keys_cache_next(KrCacheWork *work);
 
-/* Stores how it went and wakes who waits. material is NULL unless status is KR_OK. */
+/*
+ * Stores how it went and wakes who waits. material is NULL unless status is KR_OK. After
+ * KR_KMS_ABORTED, which says that the worker is ending, the fetch is left to the next worker.
+ */
 extern void kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const KrSecret *material,
 								 const KrKmsReport *report);
 

@@ -116,6 +116,18 @@ store_failure(KrCacheSlot *slot, int index, KrStatus status, TimestampTz now)
 	slot->retry_at = TimestampTzPlusMilliseconds(now, KR_FAILURE_MEMORY_MS);
 }
 
+/* This worker is ending: that is no answer, the next one has to ask. */
+static void
+give_back(const KrCacheWork *work)
+{
+	KrCacheSlot *slot = &kr_keys_cache->slots[work->slot];
+
+	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
+	if (slot->state == KR_SLOT_FETCHING)
+		slot->state = KR_SLOT_WANTED;
+	LWLockRelease(kr_keys_cache_lock);
+}
+
 void
 kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const KrSecret *material,
 					 const KrKmsReport *report)
@@ -123,6 +135,11 @@ kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const KrSecret *m
 	KrCacheSlot *slot = &kr_keys_cache->slots[work->slot];
 	TimestampTz now = GetCurrentTimestamp();
 
+	if (status == KR_KMS_ABORTED)
+	{
+		give_back(work);
+		return;
+	}
 	pg_atomic_fetch_add_u64(&kr_keys_cache->unwraps, 1);
 	if (status != KR_OK)
 		pg_atomic_fetch_add_u64(&kr_keys_cache->unwrap_failures, 1);

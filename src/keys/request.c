@@ -256,7 +256,12 @@ kr_keys_request_serve(KrRequestHandler handler)
 	slot->result.status = handler(&slot->result, &slot->request);
 
 	LWLockAcquire(requests_lock, LW_EXCLUSIVE);
-	slot->state = slot->state == KR_REQUEST_ABANDONED ? KR_REQUEST_FREE : KR_REQUEST_DONE;
+	if (slot->state == KR_REQUEST_ABANDONED)
+		slot->state = KR_REQUEST_FREE;
+	else if (slot->result.status == KR_KMS_ABORTED)
+		slot->state = KR_REQUEST_POSTED; /* this worker is ending: the next one serves it */
+	else
+		slot->state = KR_REQUEST_DONE;
 	LWLockRelease(requests_lock);
 	ConditionVariableBroadcast(&requests->changed);
 	return true;

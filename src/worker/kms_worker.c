@@ -247,7 +247,7 @@ wipe_cache(int code, Datum arg)
 static void
 serve(void)
 {
-	while (!ShutdownRequestPending && (fetch_one() || kr_keys_request_serve(handle)))
+	while (!should_abort(NULL) && (fetch_one() || kr_keys_request_serve(handle)))
 		CHECK_FOR_INTERRUPTS();
 }
 
@@ -288,6 +288,6 @@ keyring_kms_main(Datum arg)
 			wait_for_work();
 	}
 
-	/* any other status would keep the postmaster from starting it again after pg_terminate_backend() */
+	/* any other status would keep the postmaster from starting it again after SIGTERM */
 	proc_exit(1);
 }

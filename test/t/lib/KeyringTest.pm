@@ -215,6 +215,13 @@ sub sql_error
 {
 	my ($node, $sql, %options) = @_;
 	my ($status, $stdout, $stderr) = _psql($node, $sql, %options);
+	return error_in($status, $stderr);
+}
+
+# The same of what psql left behind; not exported.
+sub error_in
+{
+	my ($status, $stderr) = @_;
 	my %error = (sqlstate => '00000', message => 'no error', detail => '', hint => '', context => '', all => $stderr);
 
 	# psql's first word depends on whether the server ended the session

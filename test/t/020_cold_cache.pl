@@ -1,0 +1,96 @@
+# The cache of data keys: however many sessions want a key at once, it is unwrapped once, also when that
+# fails; flushing; and how long a key stays.
+use strict;
+use warnings FATAL => 'all';
+
+use KeyringTest;
+use KeyringHold;
+
+my $node = KeyringTest->new_node('main',
+	conf => "max_connections = 120\nkeyring.kms_timeout = '120s'\nkeyring.cache_ttl = '1d'");
+my $keys = KeyringHold->new($node);
+keyring_db($node);
+sql_ok($node, q(CREATE TABLE t (v encrypted_text); INSERT INTO t VALUES ('secret')), 'a table with a value');
+
+my $counters = q(SELECT string_agg(value::text, ' ' ORDER BY name) FROM keyring_stats
+	WHERE name IN ('evictions', 'keys_cached', 'unwrap_failures', 'unwraps'));
+
+# Counts of evictions, keys cached, failures and unwraps.
+sub counters
+{
+	return split ' ', sql_value($node, $counters);
+}
+
+# Sessions that all wait for the key before it comes. Returns how many, and the lines of pgbench on errors.
+sub crowd
+{
+	my ($sessions) = @_;
+	my $script = $node->basedir . '/crowd.sql';
+	my ($out, $err) = ('', '');
+	unlink $script;
+	append_to_file($script, "SELECT 1 / (count(*) FILTER (WHERE v::text = 'secret')) FROM t;\n");
+
+	$keys->hold;
+	my $run = IPC::Run::start(
+		[
+			$node->installed_command('pgbench'),
+			'-n', '-f', $script, '-t', 1, '-c', $sessions, '-j', 4,
+			$node->connstr('postgres') . " application_name='crowd'"
+		],
+		'<',
+		\undef,
+		'>',
+		\$out,
+		'2>',
+		\$err
+	);
+	wait_until_waiting($node, 'crowd', $sessions);
+	$keys->release;
+	$run->finish;
+	my ($processed) = $out =~ m{number of transactions actually processed: (\d+)/};
+	return ($processed // 0, $err);
+}
+
+sql_ok($node, 'SELECT keyring_flush_cache()', 'flushed');
+my @before = counters();
+is($before[1], 0, 'a flushed cache is empty');
+
+my $calls = $keys->calls;
+my ($processed, $errors) = crowd(100);
+is($processed, 100, '100 sessions on a cold cache: all get their answer') or diag($errors);
+my @after = counters();
+is($after[3] - $before[3], 1, '100 sessions on a cold cache: one unwrap');
+is($keys->calls - $calls, 1, '100 sessions on a cold cache: the root key was read once');
+is($after[1], 1, 'one key is cached');
+
+sql_ok($node, 'SELECT count(v::text) FROM t', 'read again');
+is((counters())[3], $after[3], 'a cached key is not unwrapped again');
+
+sql_ok($node, 'SELECT keyring_flush_cache()', 'flushed');
+is((counters())[0], $after[0] + 1, 'flushing counts as an eviction');
+
+# The same with a failure: a crowd must not repeat it for each session.
+@before = counters();
+$keys->fail('the safe is locked');
+($processed, $errors) = crowd(20);
+is($processed, 0, '20 sessions and a failing command: nobody gets an answer');
+is(() = $errors =~ /failed with exit status 1: the safe is locked/g, 20, 'and each is told why') or diag($errors);
+@after = counters();
+is($after[3] - $before[3], 1, 'one attempt was made for all of them');
+is($after[2] - $before[2], 1, 'and counted as one failure');
+$keys->succeed;
+wait_for($node, 'SELECT v FROM t', 'secret', 'it is tried again, and works');
+
+# keyring.cache_ttl, changed while the worker sleeps until tomorrow.
+$calls = $keys->calls;
+sql_ok($node, q(ALTER SYSTEM SET keyring.cache_ttl = '1s'; SELECT pg_reload_conf()), 'a short cache_ttl');
+wait_until(sub { $keys->calls >= $calls + 2 }, 'the key to be verified twice');
+pass('a changed cache_ttl counts at once');
+sql_ok($node, q(ALTER SYSTEM SET keyring.cache_ttl = '1d'; SELECT pg_reload_conf()), 'a long one again');
+sql_is($node, q(SELECT cached, health, now() - verified_at < '1h' FROM keyring_keys),
+	't|ok|t', 'verifying leaves it cached');
+
+my $secret = $keys->keys_text =~ s/\s+//gr;
+unlike(slurp_file($node->logfile), qr/$secret/i, 'the root key is not in the server log');
+
+done_testing();
