@@ -2,8 +2,8 @@
  * src/types/memo.c
  *
  * A direct-mapped table whose key is the envelope's header: it has the nonce,
- * which no two envelopes share. The table doubles while it is short of
- * room and within its limit; doubling moves each entry to one of two places that
+ * which no two envelopes share. The table doubles, up to KR_MEMO_MAX entries, while
+ * values are missed; doubling moves each entry to one of two places that
  * no other entry can claim. What the previous call returned is never dropped: a
  * value that would take its place, or is too large to keep, goes to one
  * of two spare entries, used in turn.
@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 
 #define KR_MEMO_START 64
+#define KR_MEMO_MAX 1024 /* entries: a merge meets some hundreds of values at a time, and what streams past gains nothing */
 
 typedef struct Entry
 {
@@ -105,9 +106,7 @@ grow(KrMemo *memo)
 static void
 make_room(KrMemo *memo)
 {
-	Size table = memo->nentries * sizeof(Entry);
-
-	if (memo->misses > memo->nentries && 4 * table <= memo->limit)
+	if (memo->misses > memo->nentries && memo->nentries < KR_MEMO_MAX)
 		grow(memo);
 	for (uint32 i = 0; i < memo->nentries && memo->used > memo->limit; i++)
 	{

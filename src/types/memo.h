@@ -11,7 +11,7 @@
 
 typedef struct KrMemo KrMemo;
 
-/* In a memory context of its own below parent; limit bounds the memory it takes, roughly. */
+/* In a memory context of its own below parent; limit bounds the memory of the values. */
 extern KrMemo *kr_types_memo_new(const KrBaseType *base, MemoryContext parent, Size limit);
 
 /*
