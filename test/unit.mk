@@ -41,7 +41,7 @@ UNIT_CHOSEN = $(if $(UNIT),$(foreach flavour,plain sanitized,$(UNIT:%=build/unit
 
 unit-programs: $(UNIT_PROGRAMS)
 unit: $(UNIT_CHOSEN)
-	@scripts/tap $(UNIT_CHOSEN)
+	@scripts/tap -j2 $(UNIT_CHOSEN)
 bench-crypto: build/unit/plain/test/unit/bench_crypto
 	@$<
 .PHONY: unit-programs bench-crypto
