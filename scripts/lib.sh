@@ -23,6 +23,8 @@ kr_user=$(id -un)
 kr_pg_config=${PG_CONFIG:-pg_config}
 kr_bindir=
 declare -A kr_pids=()                   # cluster name -> postmaster, our child
+declare -a kr_make_flags=()             # more variables for every make in the copy
+declare -a kr_make_command=()
 declare -a kr_at_exit=()                # commands; they may change kr_status
 kr_status=0
 
@@ -114,23 +116,24 @@ kr_copy_tree() {
 	kr_as_user tee "$kr_work/.files" < "$list" > /dev/null
 }
 
-# make in the private copy. Flags are left to the caller.
+# make in the private copy.
 kr_make() {
-	kr_as_user make --no-print-directory PG_CONFIG="$kr_pg_config" with_llvm=no "$@"
+	kr_as_user "${kr_make_command[@]}" "$@"
 }
 
 # Builds and installs into the copy; into the server's own folders where it knows no other place.
 kr_build() {
-	local log=$kr_top/build/build.log installer=kr_make
+	local log=$kr_top/build/build.log 
+	local -a installer=(kr_make)
 	kr_destdir=$kr_work/build/root
 	kr_as_user rm -rf "$kr_destdir"
 	kr_make -j"$(nproc)" all > "$log" 2>&1 || kr_build_failed "$log"
 	if ! "$kr_top/scripts/server-conf" "$kr_pg_config" "$kr_destdir" --staged; then
 		kr_destdir=
 		kr_say "this server cannot load extensions from elsewhere: installing into $("$kr_pg_config" --pkglibdir)"
-		kr_as_user test -w "$("$kr_pg_config" --pkglibdir)" || installer="make --no-print-directory -C $kr_work PG_CONFIG=$kr_pg_config with_llvm=no"
+		kr_as_user test -w "$("$kr_pg_config" --pkglibdir)" || installer=("${kr_make_command[@]}" -C "$kr_work")
 	fi
-	$installer install DESTDIR="$kr_destdir" >> "$log" 2>&1 || kr_build_failed "$log"
+	"${installer[@]}" install DESTDIR="$kr_destdir" >> "$log" 2>&1 || kr_build_failed "$log"
 }
 
 kr_build_failed() {
@@ -146,6 +149,7 @@ kr_prepare() {
 	"$kr_top/scripts/setup" "$@"
 	kr_pg_config=$(command -v "$kr_pg_config") || kr_die "no such program: $kr_pg_config"
 	kr_bindir=$("$kr_pg_config" --bindir)
+	kr_make_command=(make --no-print-directory PG_CONFIG="$kr_pg_config" with_llvm=no "${kr_make_flags[@]}")
 	kr_choose_user
 	kr_choose_work
 	kr_as_user test -x "$kr_bindir/postgres" || kr_die "$kr_user cannot run $kr_bindir/postgres"

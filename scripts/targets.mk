@@ -54,7 +54,7 @@ demo:
 soak:
 	@test/soak/run $(SOAK)
 coverage:
-	@scripts/coverage
+	@KEYRING_COVERAGE=1 scripts/check unit regress isolation tap
 
 dist:
 	@mkdir -p build
