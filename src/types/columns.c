@@ -412,6 +412,7 @@ change_column(KrColumnChange *change)
 	List *relations;
 	ListCell *cell;
 
+	PreventCommandIfReadOnly(change->encrypt ? "keyring_encrypt_column()" : "keyring_decrypt_column()");
 	plan_change(change);
 	require_key(change);
 

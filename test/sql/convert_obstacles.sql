@@ -13,7 +13,8 @@ CREATE SCHEMA convert_obstacles;
 SET search_path = convert_obstacles, public;
 
 CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-CREATE FUNCTION takes_varchar(varchar) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN $1 <> 'x';
+CREATE FUNCTION takes_varchar(varchar) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN $1 <> 'nix';
+CREATE FUNCTION takes_any(anyelement, anyelement) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 <> $2';
 CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TABLE parent (key text UNIQUE);
 CREATE TABLE t (
@@ -24,6 +25,8 @@ CREATE TABLE t (
     UNIQUE (c),
     EXCLUDE USING hash (c WITH =),
     CONSTRAINT narrow CHECK (takes_varchar(c)),
+    CONSTRAINT by_output CHECK (c ~ '^[^0-9]' OR c::integer > 0),
+    CONSTRAINT polymorphic CHECK (takes_any(c, 'z'::text)),
     CONSTRAINT fine CHECK (c <> 'y')
 );
 CREATE TABLE child (c text REFERENCES t (c));
@@ -72,7 +75,7 @@ DROP INDEX pattern, lower_c, partial, brin, caseless;
 DROP PUBLICATION by_list, by_filter;
 DROP FUNCTION atomic();
 DROP TABLE holds_row, child;
-ALTER TABLE t DROP CONSTRAINT t_c_fkey, DROP CONSTRAINT t_c_excl, DROP CONSTRAINT narrow, DROP COLUMN made;
+ALTER TABLE t DROP CONSTRAINT t_c_fkey, DROP CONSTRAINT t_c_excl, DROP CONSTRAINT by_output, DROP CONSTRAINT polymorphic, DROP COLUMN made;
 SELECT keyring_encrypt_column('t', 'c', searchable => true);
 SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 't'::regclass ORDER BY 1;
 INSERT INTO t VALUES (1, 'y');
