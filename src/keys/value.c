@@ -64,7 +64,8 @@ compress(const char *plain, Size len, Size *compressed_len)
 	char *out;
 	int32 n;
 
-	if (kr_guc_compress_over == 0 || len <= (Size) kr_guc_compress_over)
+	if (kr_guc_compress_over == 0 || len <= (Size) kr_guc_compress_over ||
+		!AllocSizeIsValid(KR_RAWLENBYTES + PGLZ_MAX_OUTPUT(len)))
 		return NULL;
 	out = palloc(KR_RAWLENBYTES + PGLZ_MAX_OUTPUT(len));
 	n = pglz_compress(plain, (int32) len, out + KR_RAWLENBYTES, PGLZ_strategy_default);
