@@ -15,7 +15,7 @@ typedef struct KrShmemPart
 	const char *name;
 	Size (*size)(void);                                    /* asked once, after the settings are read */
 	void (*start)(void *memory, LWLock *lock, bool found); /* in the postmaster: memory is zeroed unless found */
-	bool secret;                                           /* no core dump, no swap where the limits allow; wiped when the server stops */
+	bool secret;                                           /* no core dump, locked where limits allow, wiped at the end */
 } KrShmemPart;
 
 /* From _PG_init only. part must live as long as the process. */

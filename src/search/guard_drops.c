@@ -58,7 +58,9 @@ note_columns(Oid relation, AttrNumber attno)
 	char relkind = get_rel_relkind(relation);
 	Relation rel;
 
-	if (column_dropped || (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE && relkind != RELKIND_MATVIEW && relkind != RELKIND_FOREIGN_TABLE))
+	if (column_dropped ||
+		(relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE &&
+		 relkind != RELKIND_MATVIEW && relkind != RELKIND_FOREIGN_TABLE))
 		return;
 	rel = relation_open(relation, NoLock);
 	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)

@@ -141,7 +141,10 @@ put_column(ReturnSetInfo *result, const KrEncryptedColumn *column, const List *c
 		put_row(result, column->relation, column->attnum, 0, unknown);
 }
 
-/* Counts the columns of one relation in one scan; they begin at position first of the list. Returns where the next relation's begin. */
+/*
+ * Counts the columns of one relation in one scan; they begin at position first
+ * of the list. Returns where the next relation's begin.
+ */
 static int
 count_relation(ReturnSetInfo *result, const List *columns, int first, Snapshot snapshot)
 {

@@ -118,12 +118,16 @@ static void
 plan_encryption(KrColumnChange *change, Form_pg_attribute attribute)
 {
 	if (kr_types_lookup(attribute->atttypid) != NULL)
+	{
+		int32 other = attribute->atttypmod == KR_TYPMOD_SEARCHABLE ? KR_TYPMOD_RANDOMIZED : KR_TYPMOD_SEARCHABLE;
+
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("column \"%s\" of \"%s\" is encrypted already", change->column, change->table),
 				 errhint("To change it between searchable and randomized: ALTER TABLE ... ALTER COLUMN %s TYPE %s.",
 						 quote_identifier(change->column),
-						 format_type_with_typemod(attribute->atttypid, attribute->atttypmod == KR_TYPMOD_SEARCHABLE ? KR_TYPMOD_RANDOMIZED : KR_TYPMOD_SEARCHABLE))));
+						 format_type_with_typemod(attribute->atttypid, other))));
+	}
 
 	change->type = kr_types_of_base(base_of(attribute, &change->max_length));
 	if (change->type == NULL)

@@ -131,7 +131,8 @@ survey_relation(KrSurvey *survey, Oid relid)
 			/* the partition key, which names itself elsewhere */
 			break;
 		default:
-			kr_types_add_obstacle(survey, "%s depends on the column: " KR_DROP_AND_AGAIN, kr_types_describe(RelationRelationId, relid, 0));
+			kr_types_add_obstacle(survey, "%s depends on the column: " KR_DROP_AND_AGAIN,
+								  kr_types_describe(RelationRelationId, relid, 0));
 			break;
 	}
 }

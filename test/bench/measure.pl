@@ -135,14 +135,14 @@ sub measure_writes
 		[
 			"INSERT INTO crypto SELECT id, encrypt(v::bytea, 'a key of thirty-two bytes, it is', 'aes') FROM source;",
 			'TRUNCATE crypto;'
-		]);
+		]
+	);
 	added('INSERT ... SELECT', $plain, $randomized, 1.5, 150);
 	printf "    %-40s %10.0f ns/value added\n", 'searchable', $searchable - $plain;
 	printf "    %-40s %10.0f ns/value added, not authenticated\n", 'pgcrypto encrypt()', $pgcrypto - $plain;
 
-	($plain, $randomized, $searchable) = compare(
-		$rows,
-		map { [ "COPY $_ FROM '/tmp/kr_bench.$$';", "TRUNCATE $_;" ] } qw(plain randomized searchable));
+	($plain, $randomized, $searchable) =
+	  compare($rows, map { [ "COPY $_ FROM '/tmp/kr_bench.$$';", "TRUNCATE $_;" ] } qw(plain randomized searchable));
 	added('COPY FROM', $plain, $randomized, 1.5, 150);
 	printf "    %-40s %10.0f ns/value added\n", 'searchable', $searchable - $plain;
 	unlink "/tmp/kr_bench.$$";
@@ -156,7 +156,8 @@ sub measure_reads
 		$rows,
 		['SELECT sum(octet_length(v)) FROM plain;'],
 		['SELECT sum(octet_length(v)) FROM randomized;'],
-		["SELECT sum(octet_length(decrypt(v, 'a key of thirty-two bytes, it is', 'aes'))) FROM crypto;"]);
+		["SELECT sum(octet_length(decrypt(v, 'a key of thirty-two bytes, it is', 'aes'))) FROM crypto;"]
+	);
 	added('scan that reads every value', $plain, $randomized, 1.5, 0);
 	printf "    %-40s %10.0f ns/value added, not authenticated\n", 'pgcrypto decrypt()', $pgcrypto - $plain;
 
@@ -165,8 +166,8 @@ sub measure_reads
 	my $ratio = ($randomized / $bytes{randomized}) / ($plain / $bytes{plain});
 	line('scan past the column, per byte of table', $ratio, 'x plain', '1.00', $ratio <= 1.02);
 
-	($plain, $randomized) = compare($rows,
-		map { ["SELECT count(*) FROM (SELECT v FROM $_ ORDER BY v OFFSET 0) s;"] } qw(plain randomized));
+	($plain, $randomized) =
+	  compare($rows, map { ["SELECT count(*) FROM (SELECT v FROM $_ ORDER BY v OFFSET 0) s;"] } qw(plain randomized));
 	added('sort', $plain, $randomized, 2, 0);
 	return;
 }
@@ -203,8 +204,7 @@ sub measure_points
 	line('point read by primary key', $ratio, 'x plain', '1.08', $ratio <= 1.08);
 	printf "    %-40s %10.0f ns, encrypted %.0f\n", 'plain', $plain, $encrypted;
 
-	($plain, $encrypted) =
-	  points(q{SELECT id FROM table WHERE v = lpad($1::text, 11, 'x')}, qw(plain searchable));
+	($plain, $encrypted) = points(q{SELECT id FROM table WHERE v = lpad($1::text, 11, 'x')}, qw(plain searchable));
 	$ratio = $encrypted / $plain;
 	line('equality lookup through an index', $ratio, 'x plain', '1.25', $ratio <= 1.25);
 	printf "    %-40s %10.0f ns, encrypted %.0f\n", 'plain', $plain, $encrypted;
@@ -213,10 +213,21 @@ sub measure_points
 
 sub measure_size
 {
-	my %size = map { $_ => ask("SELECT avg(octet_length(v::text) - 11 + pg_column_size(v) - octet_length(v::text)) FROM (SELECT v FROM $_ LIMIT 1000) s;") }
-	  qw(plain randomized searchable);
-	line('overhead per value, randomized', $size{randomized} - $size{plain}, 'bytes', '40', $size{randomized} - $size{plain} <= 40);
-	line('overhead per value, searchable', $size{searchable} - $size{plain}, 'bytes', '52', $size{searchable} - $size{plain} <= 52);
+	my %size = map {
+		$_ => ask(
+			"SELECT avg(octet_length(v::text) - 11 + pg_column_size(v) - octet_length(v::text)) FROM (SELECT v FROM $_ LIMIT 1000) s;"
+		)
+	} qw(plain randomized searchable);
+	line(
+		'overhead per value, randomized',
+		$size{randomized} - $size{plain},
+		'bytes', '40', $size{randomized} - $size{plain} <= 40
+	);
+	line(
+		'overhead per value, searchable',
+		$size{searchable} - $size{plain},
+		'bytes', '52', $size{searchable} - $size{plain} <= 52
+	);
 	return;
 }
 

@@ -27,4 +27,11 @@
 			abort(); \
 	} while (0)
 #define elog(level, ...) ereport(level, 0)
+#define PG_RETURN_CSTRING(value) return CStringGetDatum(value)
+#define PG_RETURN_DATUM(value) return value
+#define PG_RETURN_BOOL(value) return BoolGetDatum(value)
+#define PG_RETURN_INT32(value) return Int32GetDatum(value)
+#define PG_RETURN_POINTER(value) return PointerGetDatum(value)
+#define PG_RETURN_NULL() return (Datum) 0
+#define PG_RETURN_VOID() return (Datum) 0
 #define pg_unreachable() abort()
