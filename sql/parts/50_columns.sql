@@ -1,15 +1,15 @@
 -- ---------------------------------------------------------------------------
--- Encrypting existing columns, and where encrypted values are. A NULL argument means
--- "all" to keyring_census and deserves an error elsewhere, so none of these is STRICT
--- but keyring_fits.
+-- Encrypting existing columns, and where encrypted values are
 -- ---------------------------------------------------------------------------
 
+-- A NULL deserves an error: from to_regclass() it would leave the column as it is without a word.
 CREATE FUNCTION keyring_encrypt_column(relation regclass, column_name name, searchable boolean DEFAULT false)
     RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keyring_encrypt_column';
 REVOKE ALL ON FUNCTION keyring_encrypt_column(regclass, name, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION keyring_encrypt_column(regclass, name, boolean) IS
     'encrypts an existing column: rewrites its table under an exclusive lock';
 
+-- A NULL deserves an error.
 CREATE FUNCTION keyring_decrypt_column(relation regclass, column_name name)
     RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keyring_decrypt_column';
 REVOKE ALL ON FUNCTION keyring_decrypt_column(regclass, name) FROM PUBLIC;
@@ -22,6 +22,7 @@ CREATE FUNCTION keyring_fits(value encrypted_text, max integer)
 COMMENT ON FUNCTION keyring_fits(encrypted_text, integer) IS
     'whether a value has at most so many characters, as varchar(n) asks: for the CHECK that keyring_encrypt_column makes';
 
+-- NULL stands for all.
 CREATE FUNCTION keyring_census(relation regclass DEFAULT NULL, column_name name DEFAULT NULL,
                                OUT relation regclass, OUT column_name name, OUT key_id integer, OUT value_count bigint)
     RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keyring_census';

@@ -115,19 +115,22 @@ base_of(Form_pg_attribute attribute, int32 *max_length)
 }
 
 static void
+refuse_encrypted(const KrColumnChange *change, Form_pg_attribute attribute)
+{
+	int32 other = attribute->atttypmod == KR_TYPMOD_SEARCHABLE ? KR_TYPMOD_RANDOMIZED : KR_TYPMOD_SEARCHABLE;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("column \"%s\" of \"%s\" is encrypted already", change->column, change->table),
+			 errhint("To change it between searchable and randomized: ALTER TABLE ... ALTER COLUMN %s TYPE %s.",
+					 quote_identifier(change->column), format_type_with_typemod(attribute->atttypid, other))));
+}
+
+static void
 plan_encryption(KrColumnChange *change, Form_pg_attribute attribute)
 {
 	if (kr_types_lookup(attribute->atttypid) != NULL)
-	{
-		int32 other = attribute->atttypmod == KR_TYPMOD_SEARCHABLE ? KR_TYPMOD_RANDOMIZED : KR_TYPMOD_SEARCHABLE;
-
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("column \"%s\" of \"%s\" is encrypted already", change->column, change->table),
-				 errhint("To change it between searchable and randomized: ALTER TABLE ... ALTER COLUMN %s TYPE %s.",
-						 quote_identifier(change->column),
-						 format_type_with_typemod(attribute->atttypid, other))));
-	}
+		refuse_encrypted(change, attribute);
 
 	change->type = kr_types_of_base(base_of(attribute, &change->max_length));
 	if (change->type == NULL)
@@ -375,15 +378,16 @@ run_statement(const char *sql)
 {
 	bool outer = kr_types_converting;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	SPI_connect();
 	kr_types_converting = true;
 	PG_TRY();
 	{
 		int result = SPI_execute(sql, false, 0);
 
 		if (result != SPI_OK_UTILITY)
-			elog(ERROR, "ALTER TABLE returned %s", SPI_result_code_string(result));
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg_internal("ALTER TABLE returned %s", SPI_result_code_string(result))));
 	}
 	PG_FINALLY();
 	{

@@ -57,7 +57,9 @@ keyring_inspect(PG_FUNCTION_ARGS)
 	TupleDesc descriptor;
 
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "keyring_inspect must return a row");
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg_internal("keyring_inspect is not declared to return a row")));
 	read_header((struct varlena *) PG_GETARG_POINTER(0), row, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), row, nulls)));
 }

@@ -168,7 +168,10 @@ survey_dependent(KrSurvey *survey, Form_pg_depend dependent)
 			kr_types_add_obstacle(survey, "%s uses the column: " KR_DROP_AND_AGAIN, name);
 			break;
 		case PublicationRelRelationId:
-			kr_types_add_obstacle(survey, "%s names the column in its column list or row filter: take the table out of the publication, and add it again afterwards", name);
+			kr_types_add_obstacle(survey,
+								  "%s names the column in its column list or row filter: "
+								  "take the table out of the publication, and add it again afterwards",
+								  name);
 			break;
 		case StatisticExtRelationId:
 			kr_types_add_obstacle(survey, "%s covers the column: drop it, statistics are not kept of encrypted values", name);

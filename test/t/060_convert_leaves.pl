@@ -17,7 +17,8 @@ sub files_with
 			return unless -f $_ && -s _;
 			push @found, $File::Find::name if index(slurp_file($File::Find::name), $needle) >= 0;
 		},
-		map { $node->data_dir . "/$_" } @folders);
+		map { $node->data_dir . "/$_" } @folders
+	);
 	return @found;
 }
 
@@ -32,8 +33,10 @@ sql_ok(
 	INSERT INTO plain SELECT -i, '$value' || (SELECT string_agg(md5(j::text || i), '') FROM generate_series(1, 60) j), 'toast'
 		FROM generate_series(1, 20) i;
 	ALTER TABLE plain ADD COLUMN late text DEFAULT '$missing';
-	CREATE TABLE control AS SELECT md5(c) AS c FROM plain;
-	ANALYZE plain), 'a table with distinctive values');
+	ALTER TABLE plain ALTER COLUMN c SET STATISTICS 2;
+	ANALYZE plain), 'a table with distinctive values'
+);
+my $statistics = sql_value($node, "SELECT pg_relation_filepath('pg_statistic')");
 my $standby = KeyringTest::new_standby($node, 'standby');
 
 sql_ok($node, 'CHECKPOINT', 'all is on disk');
@@ -41,24 +44,27 @@ $node->wait_for_catchup($standby, 'replay');
 sql_ok($standby, 'CHECKPOINT', 'on the standby too');
 $node->stop;
 $standby->stop;
-cmp_ok(scalar(files_with($_, $value, 'base')), '>', 0, $_->name . ': the search finds plaintext before') for $node, $standby;
+cmp_ok(scalar(files_with($_, $value, 'base')), '>', 0, $_->name . ': the search finds plaintext before')
+  for $node, $standby;
 cmp_ok(scalar(files_with($node, $missing, 'base')), '>', 0, 'and the default of an added column');
+is(scalar(files_with($node, $value, $statistics)), 1, 'and statistics');
 $node->start;
 $standby->start;
 
-sql_fails($standby, q(SELECT keyring_encrypt_column('plain', 'c')), '25006', qr/read-only/, 'a standby converts nothing');
-sql_fails(
-	$node, q(BEGIN READ ONLY; SELECT keyring_encrypt_column('plain', 'c')),
+sql_fails($standby, q(SELECT keyring_encrypt_column('plain', 'c')),
+	'25006', qr/read-only/, 'a standby converts nothing');
+sql_fails($node, q(BEGIN READ ONLY; SELECT keyring_encrypt_column('plain', 'c')),
 	'25006', qr/read-only/, 'nor does a read-only transaction');
 
 sql_ok(
 	$node, q(
 	SELECT keyring_encrypt_column('plain', 'c', searchable => true);
 	SELECT keyring_encrypt_column('plain', 'late');
-	ALTER TABLE plain ALTER COLUMN late DROP DEFAULT), 'encrypted');
-sql_ok($node, $_, $_)
-  for 'ANALYZE plain', map { "VACUUM FULL pg_catalog.$_" } qw(pg_statistic pg_attribute pg_attrdef);
-sql_is($node, "SELECT count(*) FROM plain WHERE c = '${value}77' AND late = '$missing'", '1', 'an equality finds the value');
+	ALTER TABLE plain ALTER COLUMN late DROP DEFAULT), 'encrypted'
+);
+sql_ok($node, $_, $_) for 'ANALYZE plain', map { "VACUUM FULL pg_catalog.$_" } qw(pg_statistic pg_attribute pg_attrdef);
+sql_is($node, "SELECT count(*) FROM plain WHERE c = '${value}77' AND late = '$missing'",
+	'1', 'an equality finds the value');
 sql_is($node, 'SELECT value_count FROM keyring_census() ORDER BY 1', "3020\n3020", 'every value is sealed');
 
 sql_ok($node, 'CHECKPOINT', 'all is on disk again');
@@ -71,6 +77,7 @@ $standby->stop;
 # names of types and functions stand in the catalogs; values do not
 for my $needle ($value, $missing)
 {
-	is(join("\n", files_with($_, $needle, 'base', 'global')), '', $_->name . ": no $needle in the data directory") for $node, $standby;
+	is(join("\n", files_with($_, $needle, 'base', 'global')), '', $_->name . ": no $needle in the data directory")
+	  for $node, $standby;
 }
 done_testing();
