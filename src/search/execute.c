@@ -19,6 +19,7 @@
 #include "utils/inval.h"
 
 bool kr_search_hide_context = false;
+bool kr_search_refreshing = false;
 
 /* How many calls of the executor or of utility statements are open in this backend. */
 static int depth = 0;
@@ -38,6 +39,7 @@ kr_search_enter(KrStatement *saved, bool placeholder)
 	depth++;
 	saved->placeholder = kr_types_placeholder;
 	kr_types_placeholder = placeholder;
+	saved->refreshing = kr_search_refreshing;
 	saved->running = kr_types_running;
 	kr_types_running = NULL;
 }
@@ -47,6 +49,7 @@ kr_search_leave(const KrStatement *saved)
 {
 	depth--;
 	kr_types_placeholder = saved->placeholder;
+	kr_search_refreshing = saved->refreshing;
 	kr_types_running = saved->running;
 }
 

@@ -13,6 +13,7 @@
 typedef struct KrStatement
 {
 	bool placeholder;
+	bool refreshing;
 	struct PlanState *running;
 } KrStatement;
 
@@ -21,5 +22,8 @@ extern void kr_search_leave(const KrStatement *saved);
 
 /* COPY FROM into encrypted columns has begun: CONTEXT quotes its lines. Lasts until the outermost statement ends. */
 extern bool kr_search_hide_context;
+
+/* Inside REFRESH MATERIALIZED VIEW CONCURRENTLY, which keeps whole rows in a temporary table of its own. */
+extern bool kr_search_refreshing;
 
 #endif

@@ -70,6 +70,12 @@ copies_into_encrypted(Node *statement)
 	return kr_search_has_encrypted_column(RangeVarGetRelid(copy->relation, NoLock, true));
 }
 
+static bool
+refreshes_concurrently(Node *statement)
+{
+	return IsA(statement, RefreshMatViewStmt) && ((RefreshMatViewStmt *) statement)->concurrent;
+}
+
 /* Runs the statement, between entering and leaving it. */
 static void
 run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUtilityContext context,
@@ -85,6 +91,8 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 	{
 		if (copies_into_encrypted(statement))
 			kr_search_hide_context = true;
+		if (refreshes_concurrently(statement))
+			kr_search_refreshing = true;
 		next(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		if (IsA(statement, CreateStmt) && ((CreateStmt *) statement)->partspec != NULL)
 			kr_search_check_partition_key(((CreateStmt *) statement)->relation);
