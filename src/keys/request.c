@@ -58,6 +58,9 @@ typedef struct KrRequests
 static KrRequests *requests = NULL;
 static LWLock *requests_lock = NULL;
 
+/* the worker's: the slot that it is at, -1 = none */
+static int running = -1;
+
 bool
 kr_keys_wake_worker(void)
 {
@@ -243,6 +246,19 @@ next_posted(void)
 }
 
 bool
+kr_keys_request_abandoned(void)
+{
+	bool abandoned;
+
+	if (running < 0)
+		return false;
+	LWLockAcquire(requests_lock, LW_SHARED);
+	abandoned = requests->slots[running].state == KR_REQUEST_ABANDONED;
+	LWLockRelease(requests_lock);
+	return abandoned;
+}
+
+bool
 kr_keys_request_serve(KrRequestHandler handler)
 {
 	int index = next_posted();
@@ -253,7 +269,9 @@ kr_keys_request_serve(KrRequestHandler handler)
 
 	slot = &requests->slots[index];
 	memset(&slot->result, 0, sizeof(KrRequestResult));
+	running = index;
 	slot->result.status = handler(&slot->result, &slot->request);
+	running = -1;
 
 	LWLockAcquire(requests_lock, LW_EXCLUSIVE);
 	if (slot->state == KR_REQUEST_ABANDONED)

@@ -59,6 +59,9 @@ typedef KrStatus (*KrRequestHandler)(KrRequestResult *result, const KrRequest *r
 /* Runs handler on the next request; false when there is none. */
 extern bool kr_keys_request_serve(KrRequestHandler handler);
 
+/* For the handler: whether nobody waits for the running request any more. False outside of a handler. */
+extern bool kr_keys_request_abandoned(void);
+
 /* Announces this process as the worker until it exits; fails what a predecessor left half done. */
 extern void kr_keys_worker_announce(void);
 

@@ -30,9 +30,16 @@
 static char root_key_file[MAXPGPATH];
 
 static bool
-should_abort(void *arg)
+stopping(void)
 {
 	return ShutdownRequestPending || !PostmasterIsAlive();
+}
+
+/* Also when the session that asked is gone: the others are waiting behind it. */
+static bool
+should_abort(void *arg)
+{
+	return stopping() || kr_keys_request_abandoned();
 }
 
 static KrKmsHost
@@ -247,7 +254,7 @@ wipe_cache(int code, Datum arg)
 static void
 serve(void)
 {
-	while (!should_abort(NULL) && (fetch_one() || kr_keys_request_serve(handle)))
+	while (!stopping() && (fetch_one() || kr_keys_request_serve(handle)))
 		CHECK_FOR_INTERRUPTS();
 }
 
