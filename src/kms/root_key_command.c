@@ -6,34 +6,26 @@
  * with our time: it may hang, print for ever, ignore signals or leave processes
  * behind, and the worker must neither wait nor leak.
  *
- * It runs in a process group of its own, which is killed when the call ends,
- * however it ends. All file descriptors but the standard three are closed in it.
+ * It runs in a process group of its own, which is killed when the call ends, however it ends, and
+ * when this process does (subprocess.c).
  * What it prints on its standard output is never repeated anywhere; the first line
  * of its standard error is, after anything that looks like a key was taken out.
- *
- * Between fork and exec the child is a copy of a process with handlers for
- * signals, so signals stay blocked until all handlers are gone, and only
- * async-signal-safe functions are called.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* explicit_bzero, pipe2 */
+#define _GNU_SOURCE /* explicit_bzero */
 #endif
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
 
 #include "kms/root_key.h"
+#include "kms/subprocess.h"
 
 #define POLL_MS 50
 #define TERM_GRACE_MS 500
@@ -53,7 +45,7 @@ typedef struct Stream
 
 typedef struct Run
 {
-	pid_t pid;
+	KrSubprocess process;
 	bool exited; /* seen, but not reaped: the process id is still ours */
 	bool lost;   /* gone without being reaped by us: the id may be another's by now */
 	int64_t deadline;
@@ -84,121 +76,6 @@ close_stream(Stream *stream)
 	if (stream->fd >= 0)
 		close(stream->fd);
 	stream->fd = -1;
-}
-
-/* Closes everything above standard error; the fallback is for kernels before 5.9. */
-static void
-close_others(long limit)
-{
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, 3U, ~0U, 0U) == 0)
-		return;
-#endif
-	for (int fd = 3; fd < limit; fd++)
-		close(fd);
-}
-
-/* The child's side of the fork. */
-static _Noreturn void
-run_command(const char *command, int in, int out, int err, pid_t parent, long fd_limit)
-{
-	struct sigaction by_default = { .sa_handler = SIG_DFL };
-	sigset_t none;
-
-	setpgid(0, 0);
-#ifdef __linux__
-	/* if the worker is killed, nobody else ends the command */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(126);
-#else
-	(void) parent;
-#endif
-
-	for (int signal_number = 1; signal_number < NSIG; signal_number++)
-		sigaction(signal_number, &by_default, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-
-	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
-		_exit(126);
-	close_others(fd_limit);
-	execl("/bin/sh", "sh", "-c", command, (char *) NULL);
-	_exit(127);
-}
-
-/* A descriptor above the standard three, so that dup2 in the child cannot hit it. Takes fd over. */
-static int
-move_up(int fd)
-{
-	int high;
-
-	if (fd < 0 || fd > 2)
-		return fd;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	close(fd);
-	return high;
-}
-
-static bool
-open_pipe(int ends[2])
-{
-	if (pipe2(ends, O_CLOEXEC) != 0)
-	{
-		ends[0] = ends[1] = -1;
-		return false;
-	}
-	ends[0] = move_up(ends[0]);
-	ends[1] = move_up(ends[1]);
-	return ends[0] >= 0 && ends[1] >= 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
-}
-
-static void
-close_end(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
-/* Starts the command; false with errno. */
-static bool
-start(Run *run, const char *command)
-{
-	int out[2] = { -1, -1 };
-	int err[2] = { -1, -1 };
-	int in = move_up(open("/dev/null", O_RDONLY | O_CLOEXEC));
-	long fd_limit = sysconf(_SC_OPEN_MAX);
-	pid_t self = getpid();
-	sigset_t all;
-	sigset_t before;
-	int error;
-
-	/* a container may allow 2^30 descriptors; closing that many takes minutes */
-	if (fd_limit < 0 || fd_limit > 65536)
-		fd_limit = 65536;
-
-	if (in >= 0 && open_pipe(out) && open_pipe(err))
-	{
-		sigfillset(&all);
-		sigprocmask(SIG_SETMASK, &all, &before);
-		run->pid = fork();
-		if (run->pid == 0)
-			run_command(command, in, out[1], err[1], self, fd_limit);
-		error = errno;
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		errno = error;
-	}
-
-	error = errno;
-	close_end(in);
-	close_end(out[1]);
-	close_end(err[1]);
-	run->output.fd = out[0];
-	run->complaint.fd = err[0];
-	if (run->pid > 0)
-		setpgid(run->pid, run->pid); /* the child does it too: whoever comes first */
-	errno = error;
-	return run->pid > 0;
 }
 
 /* Takes what a stream has, without waiting. What does not fit is counted and dropped. */
@@ -239,11 +116,11 @@ has_exited(Run *run)
 
 	if (!run->exited)
 	{
-		int got = waitid(P_PID, (id_t) run->pid, &info, WEXITED | WNOHANG | WNOWAIT);
+		int got = waitid(P_PID, (id_t) run->process.pid, &info, WEXITED | WNOHANG | WNOWAIT);
 
 		/* ECHILD: SIGCHLD is ignored here, so the child is gone without a status */
 		run->lost = got < 0 && errno == ECHILD;
-		run->exited = run->lost || (got == 0 && info.si_pid == run->pid);
+		run->exited = run->lost || (got == 0 && info.si_pid == run->process.pid);
 	}
 	return run->exited;
 }
@@ -322,15 +199,15 @@ finish(Run *run)
 	int wait_status = -1;
 
 	if (!has_exited(run))
-		kill(-run->pid, SIGTERM);
+		kill(-run->process.group, SIGTERM);
 	wait_for_exit(run, TERM_GRACE_MS);
-	if (run->lost)
-		return -1;
 
 	/* always: it may have ended but left others behind */
-	kill(-run->pid, SIGKILL);
+	kr_kms_subprocess_kill(&run->process);
+	if (run->lost)
+		return -1;
 	wait_for_exit(run, KILL_GRACE_MS);
-	return waitpid(run->pid, &wait_status, WNOHANG) == run->pid ? wait_status : -1;
+	return waitpid(run->process.pid, &wait_status, WNOHANG) == run->process.pid ? wait_status : -1;
 }
 
 static bool
@@ -396,27 +273,25 @@ run_to_end(KrRootKeys *out, Run *run, const KrKmsHost *host, KrKmsReport *report
 	KrStatus status;
 	int wait_status;
 
-	run->pid = -1;
 	run->deadline = now_ms() + host->timeout_ms;
-	run->output = (Stream){ .fd = -1, .bytes = run->output_bytes, .size = sizeof(run->output_bytes) };
-	run->complaint = (Stream){ .fd = -1, .bytes = run->complaint_bytes, .size = sizeof(run->complaint_bytes) };
-
-	if (!start(run, host->root_key_command))
+	if (!kr_kms_subprocess_start(&run->process, host->root_key_command))
 	{
 		kr_kms_say(report->message, sizeof(report->message), "could not start keyring.root_key_command: %s", strerror(errno));
 		status = KR_KMS_UNAVAILABLE;
 	}
 	else
 	{
+		run->output = (Stream){ .fd = run->process.out, .bytes = run->output_bytes, .size = sizeof(run->output_bytes) };
+		run->complaint = (Stream){ .fd = run->process.err, .bytes = run->complaint_bytes, .size = sizeof(run->complaint_bytes) };
 		status = watch(run, host, report);
 		wait_status = finish(run);
 		if (status == KR_OK && wait_status != 0)
 			status = refuse_exit(run, wait_status, report);
 		if (status == KR_OK)
 			status = kr_kms_root_keys_parse(out, run->output.bytes, run->output.len, SOURCE, report);
+		close_stream(&run->output);
+		close_stream(&run->complaint);
 	}
-	close_stream(&run->output);
-	close_stream(&run->complaint);
 	return status;
 }
 

@@ -6,7 +6,7 @@
  * in words, no key is handed out, no descriptor and no temporary file is left, and the
  * next attempt works.
  *
- * The two files are compiled in here, with other names for the calls.
+ * The files are compiled in here, with other names for the calls.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +66,7 @@ close_and_fail(int fd)
 #define fcntl(...) FAILING(fcntl, (__VA_ARGS__), -1)
 #define fork() FAILING(fork, (), -1)
 #define calloc(...) FAILING(calloc, (__VA_ARGS__), NULL)
+#include "kms/subprocess.c"
 #undef read /* an error there is an end like any other; what follows is about the status */
 #include "kms/root_key_command.c"
 
