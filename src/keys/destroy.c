@@ -91,7 +91,8 @@ count_in(Oid relid, List *columns, uint32 tag, Snapshot snapshot, LOCKMODE lock)
 		if (!count->damaged && count->tag == tag)
 			values += count->values;
 	}
-	relation_close(rel, NoLock);
+	/* of the first count nothing is held: a transaction that is waited for may want to alter the table */
+	relation_close(rel, lock == AccessShareLock ? AccessShareLock : NoLock);
 	return values;
 }
 
