@@ -1,0 +1,74 @@
+# What the server writes to its log by itself quotes no value of an encrypted column; the client is told
+# as ever. The same errors in plain columns are logged as ever, which shows that the test can see them.
+use strict;
+use warnings FATAL => 'all';
+
+use KeyringTest;
+
+# statement text is the operator's setting: it would show every literal
+my $node = KeyringTest->new_node('main', conf => "log_min_messages = warning\nlog_min_error_statement = panic\nlog_error_verbosity = verbose");
+keyring_db($node);
+sql_ok(
+	$node, q(
+	CREATE TABLE t (id int PRIMARY KEY, v encrypted_text(searchable) UNIQUE, r encrypted_text NOT NULL, n int CHECK (n > 0));
+	CREATE TABLE p (id int PRIMARY KEY, v text UNIQUE, r text NOT NULL, n int CHECK (n > 0));
+	CREATE TABLE t_late (v encrypted_text(searchable) REFERENCES t (v) DEFERRABLE INITIALLY DEFERRED);
+	CREATE TABLE p_late (v text REFERENCES p (v) DEFERRABLE INITIALLY DEFERRED);
+	CREATE VIEW t_view AS SELECT * FROM t WHERE id < 100 WITH CHECK OPTION;
+	CREATE VIEW p_view AS SELECT * FROM p WHERE id < 100 WITH CHECK OPTION;
+	INSERT INTO t VALUES (1, 'zebra one', 'x', 1);
+	INSERT INTO p VALUES (1, 'zebra one', 'x', 1);
+	), 'an encrypted and a plain table');
+
+# each with its table; every value that may not be logged has a zebra in it
+my @statements = (
+	[ '23505', 'INSERT INTO %s VALUES (2, \'zebra one\', \'x\', 1)' ],
+	[ '23502', 'INSERT INTO %s VALUES (2, \'zebra two\', NULL, 1)' ],
+	[ '23514', 'INSERT INTO %s VALUES (2, \'zebra two\', \'zebra\', 0)' ],
+	[ '23514', 'UPDATE %s SET n = -1' ],
+	[ '23505', 'WITH w AS (INSERT INTO %s VALUES (2, \'zebra one\', \'x\', 1) RETURNING id) SELECT * FROM w' ],
+	[ '44000', 'INSERT INTO %s_view VALUES (101, \'zebra two\', \'x\', 1)' ],
+	[ '23503', 'INSERT INTO %s_late VALUES (\'zebra three\')' ],
+	[ '23503', 'BEGIN; INSERT INTO %s_late VALUES (\'zebra three\'); COMMIT' ],
+	[ '23505', "COPY %s FROM STDIN;\n2\tzebra one\tx\t1\n\\.\n" ],
+	[ '22P02', "COPY %s FROM STDIN;\n2\tzebra two\tx\tzebra\n\\.\n" ],
+	[ '22P04', "COPY %s (id, v) FROM STDIN;\n2\tzebra two\tzebra\n\\.\n" ],
+	[ '23514', "COPY %s FROM STDIN (FORMAT csv);\n2,zebra two,x,0\n\\.\n" ],
+	[ '23505', 'DO $$ DECLARE x text := \'zebra one\'; BEGIN INSERT INTO %s VALUES (2, x, \'x\', 1); END $$' ],
+);
+
+for my $case (@statements)
+{
+	my ($sqlstate, $statement) = @$case;
+	my $name = $statement =~ s/\n.*//sr;
+
+	for my $table (qw(p t))
+	{
+		my $start = log_position($node);
+		my %error = sql_error($node, sprintf $statement, $table);
+		my $log = log_since($node, $start);
+
+		is($error{sqlstate}, $sqlstate, "$name on $table: SQLSTATE");
+		like($error{all}, qr/zebra/, "$name on $table: the client sees the value");
+		like($log, qr/ERROR: +$sqlstate/, "$name on $table: the error is logged");
+
+		# the message itself may name what could not be converted
+		my $quoted = join "\n", grep { /DETAIL|CONTEXT/ } split /\n/, $log;
+		$table eq 'p'
+			? like($quoted, qr/zebra/, "$name on $table: the log shows the value")
+			: unlike($quoted, qr/zebra/, "$name on $table: the log does not show the value");
+	}
+}
+
+# what is hidden ends with the statement: in the same session, a later error has its detail and context
+my $file = $node->basedir . '/rows';
+append_to_file($file, "2\tzebra one\tx\t1\n");
+my $session = background($node);
+$session->query("COPY t FROM '$file'");
+my $start = log_position($node);
+$session->query(q(DO $$ DECLARE x text := 'zebra one'; BEGIN INSERT INTO p VALUES (2, x, 'x', 1); END $$));
+$session->quit;
+like(log_since($node, $start), qr/DETAIL:.*zebra one/, 'after a failed COPY, an error in a plain table has its detail');
+like(log_since($node, $start), qr/CONTEXT:.*INSERT INTO p/, 'and its context');
+
+done_testing();
