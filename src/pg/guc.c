@@ -1,8 +1,8 @@
 /*
  * src/pg/guc.c
  *
- * keyring's settings. The two formats remember where their value came from: a
- * walsender or a logical replication worker uses ciphertext unless somebody
+ * keyring's settings. The two formats remember where their value came from: streams
+ * of changes and logical replication workers use ciphertext unless somebody
  * asked for something else.
  */
 #include "postgres.h"
@@ -15,6 +15,7 @@
 #include "replication/logicalworker.h"
 #include "replication/walsender.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 
 char *kr_guc_root_key_file = NULL;
 char *kr_guc_root_key_command = NULL;
@@ -38,10 +39,16 @@ static const struct config_enum_entry formats[] = {
 	{ NULL, 0, false }
 };
 
+bool
+kr_pg_streaming(void)
+{
+	return am_walsender || HistoricSnapshotActive();
+}
+
 KrFormat
 kr_pg_output_format(void)
 {
-	if (am_walsender && !output_format_chosen)
+	if (!output_format_chosen && kr_pg_streaming())
 		return KR_FORMAT_CIPHERTEXT;
 	return (KrFormat) output_format;
 }

@@ -24,8 +24,14 @@ extern bool kr_guc_require_reader;
 extern bool kr_guc_allow_drop_cascade; /* superuser: DROP EXTENSION ... CASCADE over encrypted columns */
 
 /*
+ * Whether what is printed now goes into a stream of changes: in a walsender, or
+ * while pg_logical_slot_get_changes() and the like decode.
+ */
+extern bool kr_pg_streaming(void);
+
+/*
  * The formats in force in this process: the settings, but ciphertext by default
- * in a walsender (output) and a logical replication worker (input).
+ * where changes are streamed (output) and in a logical replication worker (input).
  */
 extern KrFormat kr_pg_output_format(void);
 extern KrFormat kr_pg_input_format(void);

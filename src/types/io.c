@@ -10,7 +10,6 @@
 #include "access/parallel.h"
 #include "libpq/pqformat.h"
 #include "pg/guc.h"
-#include "replication/walsender.h"
 #include "tcop/pquery.h"
 #include "types/armor.h"
 #include "types/call.h"
@@ -128,7 +127,7 @@ prints_ciphertext(void)
 {
 	if (likely(kr_pg_output_format() == KR_FORMAT_PLAINTEXT))
 		return false;
-	if (!am_walsender && !kr_keys_has_capability("backup") && !kr_keys_has_capability("admin"))
+	if (!kr_pg_streaming() && !kr_keys_has_capability("backup") && !kr_keys_has_capability("admin"))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to output ciphertext"),
@@ -140,12 +139,13 @@ prints_ciphertext(void)
 /*
  * Whether this user gets a placeholder where plaintext would be printed. No portal runs
  * at commit, when constraints that were put off are checked: nothing goes to a client
- * then, but a worker may print on behalf of a portal of its leader.
+ * then, but a worker may print on behalf of a portal of its leader, and a walsender
+ * into its stream, whose reader would store the placeholder.
  */
 static inline bool
 prints_placeholder(void)
 {
-	if (likely(!kr_types_placeholder && (ActivePortal != NULL || IsParallelWorker())))
+	if (likely(!kr_types_placeholder && (ActivePortal != NULL || IsParallelWorker())) || kr_pg_streaming())
 		return false;
 	return !kr_keys_may_read();
 }
