@@ -62,7 +62,7 @@ SELECT asks('SELECT id, @ FROM t ORDER BY id, @'), asks('SELECT @ FROM (SELECT *
 RESET enable_seqscan;
 SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
 SELECT asks('SELECT id, @ FROM t ORDER BY @, id'), asks('SELECT @, count(*) FROM t GROUP BY @ ORDER BY @');
-RESET max_parallel_workers_per_gather;
+SET max_parallel_workers_per_gather = 0;
 
 -- GREATEST and LEAST compare plaintexts, although they use the default class's function
 SELECT asks('SELECT greatest(@, $$m$$), least(@, p, $$c$$), greatest(@, @) FROM t');
