@@ -112,7 +112,8 @@ set_state(int index, KrRequestState state)
 	ConditionVariableBroadcast(&requests->changed);
 }
 
-static int
+/* Not inlined: the caller's PG_TRY would have gcc warn about this loop. */
+static pg_noinline int
 take_slot(void)
 {
 	int index = -1;

@@ -95,6 +95,7 @@ read_row(HeapTuple tuple, Relation rel)
 	KrKeyRow *row = palloc0(sizeof(KrKeyRow));
 	char state[NAMEDATALEN] = "";
 	uint8 tag[4] = { 0 };
+	const pg_uuid_t *uuid;
 	bool isnull;
 
 	row->id = DatumGetInt32(column(tuple, rel, "id", &isnull));
@@ -102,8 +103,9 @@ read_row(HeapTuple tuple, Relation rel)
 	row->state = kr_keys_state(state);
 	read_bytes(tag, sizeof(tag), tuple, rel, "tag");
 	row->tag = ((uint32) tag[0] << 24) | ((uint32) tag[1] << 16) | ((uint32) tag[2] << 8) | tag[3];
-	memcpy(row->wrapped.uuid, DatumGetUUIDP(column(tuple, rel, "uuid", &isnull))->data,
-		   KR_ENVELOPE_UUIDBYTES);
+	uuid = DatumGetUUIDP(column(tuple, rel, "uuid", &isnull));
+	if (!isnull)
+		memcpy(row->wrapped.uuid, uuid->data, KR_ENVELOPE_UUIDBYTES);
 	read_text(row->label, sizeof(row->label), tuple, rel, "label");
 	read_text(row->kek_version, sizeof(row->kek_version), tuple, rel, "kek_version");
 	read_text(row->protection, sizeof(row->protection), tuple, rel, "protection");
