@@ -137,19 +137,31 @@ kr_search_is_operand(const KrEncryptedType *type, Node *expr)
 		function == type->operands || function == type->operands_self;
 }
 
-/* The typmod that a call of seal or coerce was given. */
+/* The typmod that a cast was given as its second argument. */
 static bool
 typmod_argument(FuncExpr *expr, int32 *typmod)
 {
 	Const *argument;
 
-	if (list_length(expr->args) != 3)
+	if (list_length(expr->args) < 2)
 		return false;
 	argument = lsecond(expr->args);
 	if (!IsA(argument, Const) || argument->constisnull)
 		return false;
 	*typmod = DatumGetInt32(argument->constvalue);
 	return true;
+}
+
+bool
+kr_search_cast_typmod(const KrEncryptedType *type, Node *expr, int32 *typmod)
+{
+	FuncExpr *cast = (FuncExpr *) expr;
+
+	if (!IsA(expr, FuncExpr))
+		return false;
+	if (cast->funcid != type->seal && cast->funcid != type->coerce && cast->funcid != type->accept)
+		return false;
+	return typmod_argument(cast, typmod);
 }
 
 Node *
@@ -186,13 +198,18 @@ kr_search_coerce(const KrEncryptedType *type, Node *arg, int32 typmod)
 	return call(type->coerce, type->oid, cast_arguments(arg, typmod));
 }
 
+Expr *
+kr_search_accept(const KrEncryptedType *type, Node *arg, int32 typmod)
+{
+	List *args = cast_arguments(arg, typmod);
+
+	return call(type->accept, type->oid, list_truncate(args, 2));
+}
+
 bool
 kr_search_is_sealed_for(const KrEncryptedType *type, Node *expr, int32 typmod)
 {
-	FuncExpr *cast = (FuncExpr *) expr;
 	int32 given;
 
-	if (!IsA(expr, FuncExpr) || (cast->funcid != type->seal && cast->funcid != type->coerce))
-		return false;
-	return typmod_argument(cast, &given) && given == typmod;
+	return kr_search_cast_typmod(type, expr, &given) && given == typmod;
 }

@@ -64,7 +64,13 @@ extern Node *kr_search_cast_to_operand(const KrEncryptedType *type, Node *expr);
 extern Expr *kr_search_seal(const KrEncryptedType *type, Node *arg, int32 typmod);
 extern Expr *kr_search_coerce(const KrEncryptedType *type, Node *arg, int32 typmod);
 
-/* Whether expr is a call of one of these two with this typmod. */
+/* keyring_X_accept over an envelope that was given as such. */
+extern Expr *kr_search_accept(const KrEncryptedType *type, Node *arg, int32 typmod);
+
+/* The typmod that a call of one of these three was given; false for any other expression. */
+extern bool kr_search_cast_typmod(const KrEncryptedType *type, Node *expr, int32 *typmod);
+
+/* Whether expr is such a call with this typmod. */
 extern bool kr_search_is_sealed_for(const KrEncryptedType *type, Node *expr, int32 typmod);
 
 #endif

@@ -11,9 +11,10 @@
  *	anywhere else					operand('x'::text)
  *
  * With input_format = ciphertext a literal is an envelope that the user has: it stays
- * as it is, since it must keep the key that it names, and opening it here would
- * show it in EXPLAIN to a user who may not read. For the same reason only the
- * parse hook calls this, when the literals are those that were just typed.
+ * as it is, also where it meets a column, since it must keep the key that it names,
+ * and opening it here would show it in EXPLAIN to a user who may not read. For the
+ * same reason only the parse hook calls this, when the literals are those that were just
+ * typed.
  */
 #include "postgres.h"
 
@@ -256,11 +257,33 @@ unseal(Node *node, void *context)
 	return result != NULL ? result : expression_tree_mutator(node, unseal, context);
 }
 
+/* coerce(<envelope>, typmod) becomes accept(<envelope>, typmod). */
+static Node *
+keep(Node *node, void *context)
+{
+	const KrEncryptedType *type;
+	FuncExpr *cast = (FuncExpr *) node;
+	int32 typmod;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Query))
+		return (Node *) query_tree_mutator((Query *) node, keep, context, 0);
+	if (IsA(node, FuncExpr) && kr_search_maybe_ours(cast->funcid) && cast->args != NIL &&
+		is_scalar_literal(linitial(cast->args)))
+	{
+		type = kr_search_type_of(linitial(cast->args));
+		if (cast->funcid == type->coerce && kr_search_cast_typmod(type, node, &typmod))
+			return (Node *) kr_search_accept(type, linitial(cast->args), typmod);
+	}
+	return expression_tree_mutator(node, keep, context);
+}
+
 void
 kr_search_unseal_literals(Query *query)
 {
-	if (kr_pg_input_format() == KR_FORMAT_CIPHERTEXT)
+	if (!has_literal_walker((Node *) query, NULL))
 		return;
-	if (has_literal_walker((Node *) query, NULL))
-		query_tree_mutator(query, unseal, NULL, QTW_DONT_COPY_QUERY);
+	query_tree_mutator(query, kr_pg_input_format() == KR_FORMAT_CIPHERTEXT ? keep : unseal, NULL,
+					   QTW_DONT_COPY_QUERY);
 }

@@ -62,6 +62,7 @@ typedef struct KrEncryptedType
 
 	Oid seal;   /* keyring_text_seal(text, int4, bool): the assignment cast, VOLATILE */
 	Oid coerce; /* keyring_text_coerce(encrypted_text, int4, bool): the typmod cast, VOLATILE */
+	Oid accept; /* keyring_text_accept(encrypted_text, int4): in its place, for an envelope that is to stay as it is */
 	Oid open;   /* keyring_text_open(encrypted_text): the implicit cast to the base type */
 
 	/* STABLE: make an operand that carries a token; they keep their last result */

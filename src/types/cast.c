@@ -12,6 +12,7 @@
 
 KR_FUNCTION(keyring_value_seal);
 KR_FUNCTION(keyring_value_coerce);
+KR_FUNCTION(keyring_value_accept);
 KR_FUNCTION(keyring_value_open);
 
 Datum
@@ -54,6 +55,22 @@ keyring_value_coerce(PG_FUNCTION_ARGS)
 	kr_types_forget(base, plain);
 	kr_types_free_detoasted(envelope, value);
 	PG_RETURN_POINTER(result);
+}
+
+/*
+ * In the place of coerce for a literal that was given as an envelope, which keeps the
+ * key that it names. Checked here and not once for all: the lock on its key must be
+ * the transaction's that stores it.
+ */
+Datum
+keyring_value_accept(PG_FUNCTION_ARGS)
+{
+	Datum value = PG_GETARG_DATUM(0);
+	struct varlena *envelope = kr_types_detoast(value);
+
+	kr_keys_accept(kr_types_base_of(fcinfo)->oid, envelope, PG_GETARG_INT32(1));
+	kr_types_free_detoasted(envelope, value);
+	PG_RETURN_DATUM(value);
 }
 
 Datum

@@ -104,6 +104,7 @@ fill_type(KrEncryptedType *out, const KrBaseType *base, Oid enc, Oid schema)
 	out->base_array = get_array_type(base->oid);
 	out->seal = find_function(&search, "seal", 3, base->oid, INT4OID, BOOLOID);
 	out->coerce = find_function(&search, "coerce", 3, enc, INT4OID, BOOLOID);
+	out->accept = find_function(&search, "accept", 2, enc, INT4OID, InvalidOid);
 	out->open = find_function(&search, "open", 1, enc, InvalidOid, InvalidOid);
 	out->operand = find_function(&search, "operand", 1, base->oid, InvalidOid, InvalidOid);
 	out->operand_self = find_function(&search, "operand", 1, enc, InvalidOid, InvalidOid);

@@ -73,6 +73,16 @@ CREATE VIEW sealed AS SELECT id FROM t WHERE v = :'armored';
 RESET keyring.input_format;
 SELECT * FROM log WHERE id = 5;
 SELECT v::text = 'v0' AS opens, keyring_inspect(v) = (SELECT keyring_inspect(v) FROM t WHERE id = 5) AS same FROM log WHERE id = 5;
+SELECT keyring_activate(keyring_create_key());
+PREPARE keeps AS INSERT INTO log VALUES (6, 'plain'), (7, 'plain');
+SET keyring.input_format = ciphertext;
+INSERT INTO log VALUES (8, :'armored'), (9, :'armored');
+UPDATE log SET v = :'armored' WHERE id = 3;
+INSERT INTO log SELECT 10, v FROM log WHERE id = 8;
+INSERT INTO t (id, r) VALUES (100, :'armored');
+RESET keyring.input_format;
+EXECUTE keeps;
+SELECT id, v, (keyring_inspect(v)).key_id FROM log ORDER BY id;
 
 \c :start
 DROP DATABASE regress_constants WITH (FORCE);
