@@ -1,13 +1,15 @@
 # Unit tests and fuzzing of the rooms that know no PostgreSQL. Included by scripts/targets.mk.
 #
-# Each test/unit/test_*.c is a program, built twice: as it ships, and under sanitizers. The other
-# files and the rooms' objects form an archive. So a program that includes a room's .c file, to look
-# inside or to change a constant, takes the place of that object; and a palloc in one fails to link.
+# Each test/unit/test_*.c is a program, built twice: as it ships, and under sanitizers; each tool_*.c
+# is one that tests of the server run. The other files and the rooms' objects form an archive. So a
+# program that includes a room's .c file, to look inside or to change a constant, takes the place of
+# that object; and a palloc in one fails to link.
 
 UNIT_SOURCES := $(sort $(wildcard test/unit/*.c))
 UNIT_TESTS := $(filter test/unit/test_%,$(UNIT_SOURCES))
 UNIT_BENCHES := $(filter test/unit/bench_%,$(UNIT_SOURCES))
-UNIT_SHARED := $(filter-out test/unit/test_% test/unit/bench_%,$(UNIT_SOURCES)) $(INNER_SOURCES)
+UNIT_TOOLS := $(filter test/unit/tool_%,$(UNIT_SOURCES))
+UNIT_SHARED := $(filter-out test/unit/test_% test/unit/bench_% test/unit/tool_%,$(UNIT_SOURCES)) $(INNER_SOURCES)
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 UNIT_FLAGS_plain = -O2
@@ -28,7 +30,7 @@ build/unit/$(1)/%.o: %.c
 build/unit/$(1)/inner.a: $$(UNIT_SHARED:%.c=build/unit/$(1)/%.o)
 	@rm -f $$@
 	@$$(AR) crs $$@ $$^
-$$(UNIT_PROGRAMS_$(1)) $$(UNIT_BENCHES:%.c=build/unit/$(1)/%): %: %.o build/unit/$(1)/inner.a
+$$(UNIT_PROGRAMS_$(1)) $$(patsubst %.c,build/unit/$(1)/%,$$(UNIT_BENCHES) $$(UNIT_TOOLS)): %: %.o build/unit/$(1)/inner.a
 	$$(CC) $$(UNIT_CFLAGS) $$(UNIT_FLAGS_$(1)) -o $$@ $$^ $$(UNIT_LIBS)
 .SECONDARY: $$(UNIT_SOURCES:%.c=build/unit/$(1)/%.o) $$(INNER_SOURCES:%.c=build/unit/$(1)/%.o)
 endef
