@@ -2,7 +2,7 @@
  * src/keys/keys_sql.c
  *
  * The SQL-callable functions of keys: arguments, call, result. Who may call them is a
- * matter of EXECUTE privileges, see sql/parts/80_privileges.sql.
+ * matter of EXECUTE privileges: each function is revoked from PUBLIC where it is created.
  */
 #include "postgres.h"
 
