@@ -198,6 +198,19 @@ run_in_slot(int index, KrRequestResult *result, const KrRequest *request, KrPati
 		*result = slot->result;
 }
 
+/* Not inlined: what lives in registers around the setjmp would get lost in the caller's. */
+static pg_noinline void
+run_protected(int index, KrRequestResult *result, const KrRequest *request, KrPatience *patience)
+{
+	/* also on FATAL: a terminated backend must not keep its slot for ever */
+	PG_ENSURE_ERROR_CLEANUP(give_up, Int32GetDatum(index));
+	{
+		run_in_slot(index, result, request, patience);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(give_up, Int32GetDatum(index));
+	give_up(0, Int32GetDatum(index));
+}
+
 void
 kr_keys_request(KrRequestResult *result, const KrRequest *request)
 {
@@ -219,13 +232,7 @@ kr_keys_request(KrRequestResult *result, const KrRequest *request)
 	}
 	ConditionVariableCancelSleep();
 
-	/* also on FATAL: a terminated backend must not keep its slot for ever */
-	PG_ENSURE_ERROR_CLEANUP(give_up, Int32GetDatum(index));
-	{
-		run_in_slot(index, result, request, &patience);
-	}
-	PG_END_ENSURE_ERROR_CLEANUP(give_up, Int32GetDatum(index));
-	give_up(0, Int32GetDatum(index));
+	run_protected(index, result, request, &patience);
 }
 
 static int
