@@ -34,6 +34,7 @@ typedef struct KrCacheSlot
 	TimestampTz retry_at;    /* FAILED, or READY after a failure: not asked again before */
 
 	pg_atomic_uint64 last_used; /* no lock */
+	pg_atomic_uint32 untouched; /* no lock: 1 from a fetch until somebody derives from it */
 } KrCacheSlot;
 
 typedef struct KrCache

@@ -6,7 +6,7 @@
  * Lock protocol: the cache's LWLock guards every field of a slot but two.
  * Shared to find a slot and to derive from its material, exclusive to change
  * one. generations[] is written under the exclusive lock and read without any;
- * last_used is written by anybody, its precision does not matter. The lock is
+ * last_used and untouched are written by anybody, their precision does not matter. The lock is
  * never held while a process waits or calls out, and nothing under it can throw.
  */
 #include "postgres.h"
@@ -23,6 +23,9 @@
 /* how long a backend waits for a worker to appear, and naps between looks */
 #define KR_WORKER_PATIENCE_MS 3000
 #define KR_NAP_MS 500
+
+/* a fetched key is safe from eviction for so long, or until it was used */
+#define KR_FIRST_USE_MS 1000
 
 KrCache *kr_keys_cache = NULL;
 LWLock *kr_keys_cache_lock = NULL;
@@ -61,9 +64,20 @@ kr_keys_cache_invalidate(int index)
 	kr_crypto_secret_wipe(&slot->material);
 }
 
+/*
+ * With more keys in use than slots, whoever waits for one would evict another's before that was
+ * used even once, and all would fetch for ever. A session that has gone away does not come to use it.
+ */
+static bool
+awaits_first_use(KrCacheSlot *slot, TimestampTz now)
+{
+	return slot->state == KR_SLOT_READY && pg_atomic_read_u32(&slot->untouched) != 0 &&
+		!TimestampDifferenceExceeds(slot->verified_at, now, KR_FIRST_USE_MS);
+}
+
 /* Free slots first, then remembered failures, then the key that was not used for the longest time. */
 static int
-choose_victim(void)
+choose_victim(TimestampTz now)
 {
 	int best = -1;
 	int best_rank = 0;
@@ -75,7 +89,7 @@ choose_victim(void)
 		uint64 used = pg_atomic_read_u64(&slot->last_used);
 		int rank;
 
-		if (slot->state == KR_SLOT_WANTED || slot->state == KR_SLOT_FETCHING)
+		if (slot->state == KR_SLOT_WANTED || slot->state == KR_SLOT_FETCHING || awaits_first_use(slot, now))
 			continue;
 		rank = slot->state == KR_SLOT_FREE ? 3 : slot->state == KR_SLOT_FAILED ? 2 :
 																				 1;
@@ -89,7 +103,7 @@ choose_victim(void)
 	return best;
 }
 
-/* Under the exclusive lock: the slot to wait on, or -1 when every slot is busy fetching. */
+/* Under the exclusive lock: the slot to wait on, or -1 when every slot is busy. */
 static int
 post_fetch(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz now)
 {
@@ -98,7 +112,7 @@ post_fetch(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz
 
 	if (index < 0)
 	{
-		index = choose_victim();
+		index = choose_victim(now);
 		if (index < 0)
 			return -1;
 		slot = &kr_keys_cache->slots[index];
@@ -232,13 +246,22 @@ bool
 kr_keys_cache_use(const KrCacheRef *ref, KrStatus (*use)(const KrSecret *material, void *arg),
 				  void *arg, KrStatus *status)
 {
+	KrCacheSlot *slot = &kr_keys_cache->slots[ref->slot];
 	bool valid;
+	bool first = false;
 
 	LWLockAcquire(kr_keys_cache_lock, LW_SHARED);
 	valid = kr_keys_cache_valid(ref);
 	if (valid)
-		*status = use(&kr_keys_cache->slots[ref->slot].material, arg);
+	{
+		*status = use(&slot->material, arg);
+		first = pg_atomic_read_u32(&slot->untouched) != 0 && pg_atomic_exchange_u32(&slot->untouched, 0) != 0;
+	}
 	LWLockRelease(kr_keys_cache_lock);
+
+	/* somebody may be waiting for a slot that can be evicted */
+	if (first)
+		ConditionVariableBroadcast(&kr_keys_cache->changed);
 	return valid;
 }
 
@@ -342,7 +365,10 @@ start_slots(void *memory, LWLock *lock, bool found)
 	pg_atomic_init_u64(&kr_keys_cache->unwrap_failures, 0);
 	pg_atomic_init_u64(&kr_keys_cache->evictions, 0);
 	for (int i = 0; i < kr_keys_cache->nslots; i++)
+	{
 		pg_atomic_init_u64(&kr_keys_cache->slots[i].last_used, 0);
+		pg_atomic_init_u32(&kr_keys_cache->slots[i].untouched, 0);
+	}
 }
 
 static Size

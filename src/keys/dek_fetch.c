@@ -93,6 +93,7 @@ store_success(KrCacheSlot *slot, int index, const KrSecret *material, TimestampT
 
 	slot->material = *material;
 	slot->state = KR_SLOT_READY;
+	pg_atomic_write_u32(&slot->untouched, 1);
 	pg_write_barrier();
 	pg_atomic_write_u64(&kr_keys_cache_generations[index],
 						pg_atomic_add_fetch_u64(&kr_keys_cache->last_generation, 1));
