@@ -199,6 +199,12 @@ kr_search_coerce(const KrEncryptedType *type, Node *arg, int32 typmod)
 }
 
 Expr *
+kr_search_open(const KrEncryptedType *type, Node *arg)
+{
+	return call(type->open, type->base->oid, list_make1(arg));
+}
+
+Expr *
 kr_search_accept(const KrEncryptedType *type, Node *arg, int32 typmod)
 {
 	List *args = cast_arguments(arg, typmod);

@@ -64,6 +64,9 @@ extern Node *kr_search_cast_to_operand(const KrEncryptedType *type, Node *expr);
 extern Expr *kr_search_seal(const KrEncryptedType *type, Node *arg, int32 typmod);
 extern Expr *kr_search_coerce(const KrEncryptedType *type, Node *arg, int32 typmod);
 
+/* keyring_X_open over an encrypted expression: the implicit cast to the base type. */
+extern Expr *kr_search_open(const KrEncryptedType *type, Node *arg);
+
 /* keyring_X_accept over an envelope that was given as such. */
 extern Expr *kr_search_accept(const KrEncryptedType *type, Node *arg, int32 typmod);
 

@@ -8,6 +8,7 @@
  *	searchable = base			->	searchable = operand(base)
  *	searchable = encrypted		->	searchable = operand(encrypted), which passes through what has a token
  *	searchable = ANY (array)	->	searchable = ANY (operands(array))
+ *	other = ANY (base array)	->	open(other) = ANY (base array), which opens once and can hash
  *
  * operand() is STABLE: the executor evaluates it once as a run-time key. A column
  * that is not searchable stays in the mixed form, which opens its value and compares
@@ -26,12 +27,16 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_operator.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "search/expr.h"
 #include "search/operands.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 /* The queries around an expression, innermost first: a Var counts its levels among them. */
 typedef struct OperandContext
@@ -165,6 +170,26 @@ give_token(OpExpr *expr, OperandContext *context)
 	expr->args = list_make2(left, right);
 }
 
+/* A value that must be opened for each row is not opened for each element: the base type's own operator compares. */
+static void
+open_once(ScalarArrayOpExpr *expr)
+{
+	KrComparison comparison;
+	Oid base;
+	Oid opno;
+
+	if (!kr_search_comparison(&comparison, expr->opno, expr->args) || comparison.form != KR_ENC_BASE)
+		return;
+	base = comparison.type->base->oid;
+	opno = GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid, CStringGetDatum(get_opname(expr->opno)),
+						   ObjectIdGetDatum(base), ObjectIdGetDatum(base), ObjectIdGetDatum(PG_CATALOG_NAMESPACE));
+	if (!OidIsValid(opno))
+		return;
+	expr->opno = opno;
+	expr->opfuncid = get_opcode(opno);
+	expr->args = list_make2(kr_search_open(comparison.type, linitial(expr->args)), lsecond(expr->args));
+}
+
 static void
 give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
 {
@@ -233,6 +258,7 @@ give_tokens_mutator(Node *node, OperandContext *context)
 			break;
 		case T_ScalarArrayOpExpr:
 			give_tokens((ScalarArrayOpExpr *) result, context);
+			open_once((ScalarArrayOpExpr *) result);
 			break;
 		default:
 			break;
