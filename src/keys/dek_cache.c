@@ -20,8 +20,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-/* how long a backend waits for a worker to appear, and naps between looks */
-#define KR_WORKER_PATIENCE_MS 3000
+/* naps between looks */
 #define KR_NAP_MS 500
 
 /* a fetched key is safe from eviction for so long, or until it was used */

@@ -99,6 +99,7 @@ examine_keys(ReturnSetInfo *rsinfo, List *rows)
 	KrRequest *request = palloc0(sizeof(KrRequest));
 	KrRequestResult *result = palloc(sizeof(KrRequestResult));
 	bool root_key_done = false;
+	bool worker_lacks = false;
 	ListCell *lc;
 
 	foreach(lc, rows)
@@ -110,7 +111,10 @@ examine_keys(ReturnSetInfo *rsinfo, List *rows)
 			continue;
 		request->op = KR_REQUEST_CHECK;
 		request->key = row->wrapped;
-		kr_keys_request(result, request);
+		/* one wait for a worker is enough, however many keys there are */
+		if (!worker_lacks)
+			kr_keys_request(result, request);
+		worker_lacks = result->status == KR_KMS_UNAVAILABLE && kr_keys_worker_pid() == 0;
 		put(rsinfo, kr_pg_key_words(row->id, row->label), result->status == KR_OK,
 			unwrap_detail(row, result), result->report.hint);
 		if (result->describe_status != KR_OK)

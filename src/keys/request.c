@@ -25,7 +25,6 @@
 
 #define KR_REQUEST_SLOTS 8
 #define KR_NAP_MS 500
-#define KR_WORKER_PATIENCE_MS 3000
 
 /* one request may be several calls to the provider */
 #define KR_CALLS_PER_REQUEST 5
@@ -101,6 +100,14 @@ kr_keys_no_answer(KrKmsReport *report)
 				   "Try again; look at keyring_doctor() and at the server log.");
 	}
 	return KR_KMS_UNAVAILABLE;
+}
+
+static void
+give_no_answer(KrRequestResult *result)
+{
+	result->status = kr_keys_no_answer(&result->report);
+	result->describe_status = result->status;
+	result->describe_report = result->report;
 }
 
 static void
@@ -189,7 +196,7 @@ run_in_slot(int index, KrRequestResult *result, const KrRequest *request, KrPati
 	{
 		if (!nap(patience))
 		{
-			result->status = kr_keys_no_answer(&result->report);
+			give_no_answer(result);
 			break;
 		}
 	}
@@ -226,7 +233,7 @@ kr_keys_request(KrRequestResult *result, const KrRequest *request)
 		if (!nap(&patience))
 		{
 			ConditionVariableCancelSleep();
-			result->status = kr_keys_no_answer(&result->report);
+			give_no_answer(result);
 			return;
 		}
 	}

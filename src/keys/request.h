@@ -38,6 +38,9 @@ typedef struct KrRequestResult
 	uint8 token_key_id[KR_TOKEN_KEY_IDBYTES];
 } KrRequestResult;
 
+/* How long a backend waits for a worker to appear: one that has ended is back after a second, on a busy machine later. */
+#define KR_WORKER_PATIENCE_MS 5000
+
 /* ---- backends ---- */
 
 /* Posts a request and waits for its result, interruptible, with a deadline. result->status tells how it went. */
