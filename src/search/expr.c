@@ -165,14 +165,11 @@ kr_search_cast_typmod(const KrEncryptedType *type, Node *expr, int32 *typmod)
 }
 
 Node *
-kr_search_cast_to_operand(const KrEncryptedType *type, Node *expr)
+kr_search_cast_argument(const KrEncryptedType *type, Node *expr)
 {
 	FuncExpr *cast = (FuncExpr *) expr;
-	int32 typmod;
 
-	if (!IsA(expr, FuncExpr) || cast->funcid != type->seal)
-		return NULL;
-	if (!typmod_argument(cast, &typmod) || typmod != KR_TYPMOD_NONE)
+	if (!IsA(expr, FuncExpr) || (cast->funcid != type->seal && cast->funcid != type->coerce))
 		return NULL;
 	return linitial(cast->args);
 }

@@ -57,8 +57,8 @@ extern Expr *kr_search_operands(const KrEncryptedType *type, Node *arg);
 /* Whether expr is already such a call. */
 extern bool kr_search_is_operand(const KrEncryptedType *type, Node *expr);
 
-/* A cast of a base-typed expression to the encrypted type without a typmod: returns what is cast, or NULL. */
-extern Node *kr_search_cast_to_operand(const KrEncryptedType *type, Node *expr);
+/* What is cast to the encrypted type, with a typmod or without; NULL for any other expression. */
+extern Node *kr_search_cast_argument(const KrEncryptedType *type, Node *expr);
 
 /* keyring_X_seal over a base-typed, keyring_X_coerce over an encrypted expression, for a column of this typmod. */
 extern Expr *kr_search_seal(const KrEncryptedType *type, Node *arg, int32 typmod);

@@ -29,7 +29,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_operator.h"
-#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "search/expr.h"
@@ -44,10 +43,16 @@ typedef struct OperandContext
 	List *queries;
 } OperandContext;
 
+/*
+ * Whether the values of expr carry tokens, as its typmod promises. A cast to such a
+ * typmod is an operand in other words: it would be called for each row, and index
+ * nothing.
+ */
 static bool
 is_searchable(const KrEncryptedType *type, Node *expr)
 {
-	return exprType(expr) == type->oid && exprTypmod(expr) == KR_TYPMOD_SEARCHABLE;
+	return exprType(expr) == type->oid && exprTypmod(expr) == KR_TYPMOD_SEARCHABLE &&
+		kr_search_cast_argument(type, expr) == NULL;
 }
 
 /* Whether a column of a query is, in the end, a column of a table. */
@@ -96,17 +101,14 @@ has_token(const KrEncryptedType *type, Node *expr, OperandContext *context)
 	return kr_search_is_operand(type, expr) || is_stored_searchable(type, expr, context);
 }
 
-/*
- * The other operand of a searchable one. A cast without typmod is an operand in
- * other words: keyring_X_seal would be called for each row, and not be indexable.
- */
+/* The other operand of a searchable one. */
 static Node *
 tokened(const KrEncryptedType *type, Node *operand)
 {
-	Node *cast = kr_search_cast_to_operand(type, operand);
+	Node *argument = kr_search_cast_argument(type, operand);
 
-	if (cast != NULL)
-		return (Node *) kr_search_operand(type, cast);
+	if (argument != NULL)
+		return (Node *) kr_search_operand(type, argument);
 	if (is_searchable(type, operand) || kr_search_is_operand(type, operand))
 		return operand;
 	return (Node *) kr_search_operand(type, operand);
@@ -271,11 +273,5 @@ kr_search_give_tokens(Query *query)
 {
 	OperandContext context = { NIL };
 
-	/*
-	 * The queries of foreign keys compare searchable columns with values of searchable
-	 * columns, on behalf of the owner of the table, who need not be a reader.
-	 */
-	if (InNoForceRLSOperation())
-		return;
 	give_tokens_in_query(query, &context, QTW_DONT_COPY_QUERY);
 }

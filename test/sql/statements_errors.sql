@@ -19,7 +19,18 @@ INSERT INTO odd VALUES (1, 'one'), (1, 'one');
 CREATE ROLE regress_statements_clerk;
 GRANT CREATE ON SCHEMA public TO regress_statements_clerk;
 ALTER TABLE odd OWNER TO regress_statements_clerk;
-GRANT ALL ON t, late, of_t, parts TO regress_statements_clerk;
+CREATE TABLE owned (id integer, v encrypted_text(searchable) UNIQUE);
+CREATE TABLE owned_late (id integer, v encrypted_text(searchable) REFERENCES owned (v) ON UPDATE CASCADE ON DELETE CASCADE);
+CREATE TABLE changes (what text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO changes SELECT TG_OP || ' ' || count(*) FROM owned o WHERE o.v = NEW.v;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER note BEFORE UPDATE ON owned_late FOR EACH ROW EXECUTE FUNCTION note();
+ALTER TABLE owned OWNER TO regress_statements_clerk;
+ALTER TABLE owned_late OWNER TO regress_statements_clerk;
+GRANT ALL ON changes, t, late, of_t, parts TO regress_statements_clerk;
 -- sends every violation to the caller as text: what PL/pgSQL sees is what a client sees
 CREATE FUNCTION try(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -82,6 +93,11 @@ INSERT INTO late VALUES (1, 'none');
 INSERT INTO t VALUES (3, 'three', 'x', 1);
 UPDATE t SET v = v, r = v WHERE id = 3 RETURNING id;
 INSERT INTO late VALUES (1, 'three');
+INSERT INTO owned VALUES (1, 'three');
+INSERT INTO owned_late VALUES (1, 'three');
+UPDATE owned SET v = 'four';
+TABLE changes;
+DELETE FROM owned;
 COPY t FROM STDIN;
 4	four	x	1
 \.

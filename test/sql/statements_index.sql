@@ -36,7 +36,8 @@ CREATE TABLE query (n serial, condition text);
 INSERT INTO query (condition) VALUES
     ($$@ = 'v1'$$), ($$'v1' = @$$), ($$@ = 'v1'::text$$), ($$'v1'::text = @$$), ($$@ = 'v1'::varchar$$), ($$@ = 'v1'::varchar(10)$$),
     ($$@ = 'v1'::char(4)$$), ($$@ = 'v1'::name$$), ($$@ = 'v' || 1$$), ($$@ = lower('V1')$$), ($$@ = 'v1' COLLATE "C"$$),
-    ($$@ = 'v1'::encrypted_text$$), ($$@ = 'v1'::text::encrypted_text$$), ($$@ IN ('v1')$$), ($$@ IN ('v1', 'v2')$$),
+    ($$@ = 'v1'::encrypted_text$$), ($$@ = 'v1'::text::encrypted_text$$), ($$@ = 'v1'::encrypted_text(searchable)$$), ($$'v1'::text::encrypted_text(searchable) = @$$),
+    ($$@ = (SELECT o.r FROM operand o WHERE o.id = 1)::encrypted_text(searchable)$$), ($$@ IN ('v1')$$), ($$@ IN ('v1', 'v2')$$),
     ($$@ IN ('v1'::text, 'v2'::text)$$), ($$@ IN ('v1'::varchar, 'v2'::varchar)$$), ($$@ = ANY ('{v1,v2,NULL}')$$),
     ($$@ = ANY ('{v1,v2}'::text[])$$), ($$@ = ANY (ARRAY['v1', 'v2'])$$), ($$@ = ANY (ARRAY(SELECT o.plain FROM operand o))$$),
     ($$@ = ANY (ARRAY(SELECT o.r FROM operand o))$$), ($$@ = (SELECT o.plain FROM operand o WHERE o.id = 1)$$),
