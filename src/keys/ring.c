@@ -220,17 +220,15 @@ touch(KrKey *key)
 	kr_keys_cache_touch(&key->ref);
 }
 
-void
-kr_keys_ready(KrKey *key, const char *doing)
+/* Has the key's material fetched unless it is in the cache. Throws KR004 only. */
+static KrStatus
+acquire(KrKey *key, KrKmsReport *report, const char *doing)
 {
-	KrKmsReport report;
-	KrStatus status;
-
 	if (kr_keys_cache_valid(&key->ref))
 	{
 		if (key->touched != GetCurrentTransactionStartTimestamp())
 			touch(key);
-		return;
+		return KR_OK;
 	}
 	if (key->row.state == KR_KEY_DESTROYED)
 		ereport(ERROR,
@@ -241,9 +239,35 @@ kr_keys_ready(KrKey *key, const char *doing)
 
 	kr_keys_forget_openers(key->ref.generation);
 	key->ref.generation = 0;
-	status = kr_keys_cache_acquire(&key->ref, &key->row.wrapped, &report);
+	return kr_keys_cache_acquire(&key->ref, &key->row.wrapped, report);
+}
+
+void
+kr_keys_ready(KrKey *key, const char *doing)
+{
+	KrKmsReport report;
+	KrStatus status = acquire(key, &report, doing);
+
 	if (status != KR_OK)
 		kr_keys_fail(key, status, &report, doing);
+}
+
+bool
+kr_keys_ready_to_verify(KrKey *key)
+{
+	KrKmsReport report;
+
+	if (acquire(key, &report, "verify an envelope") == KR_OK)
+		return true;
+	if (key->warned == GetCurrentTransactionStartTimestamp())
+		return false;
+	key->warned = GetCurrentTransactionStartTimestamp();
+	ereport(WARNING,
+			(errmsg("envelopes under %s are taken in without being verified",
+					kr_pg_key_words(key->row.id, key->row.label)),
+			 report.message[0] ? errdetail("The key is not available: %s.", report.message) : 0,
+			 errhint("%s", report.hint)));
+	return false;
 }
 
 void

@@ -29,6 +29,7 @@ typedef struct KrKey
 	KrKeyRow row;
 	KrCacheRef ref;
 	TimestampTz touched; /* transaction in which the cache was last told that the key is in use */
+	TimestampTz warned;  /* transaction that was last told that envelopes cannot be verified */
 	KrSealer sealer;
 	KrTokenContext *token; /* NULL until used */
 	uint64 token_generation;
@@ -48,6 +49,12 @@ extern KrKey *kr_keys_for_tokens(void);   /* the primary, else any key that is n
  * SQLSTATE of what stands in the way. doing: "open a value".
  */
 extern void kr_keys_ready(KrKey *key, const char *doing);
+
+/*
+ * The same for envelopes that come from outside. False when the key's provider does not yield it,
+ * which a WARNING says once a transaction; KR004 when the key has been destroyed.
+ */
+extern bool kr_keys_ready_to_verify(KrKey *key);
 
 /* The context that opens what was sealed under this prefix, keyed; throws. The key is ready. */
 extern KrXaesContext *kr_keys_opener(KrKey *key, const uint8 *prefix, const char *doing);

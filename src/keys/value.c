@@ -311,7 +311,9 @@ kr_keys_accept(Oid base_type, const struct varlena *envelope, int32 typmod)
 				 errhint("Load it into a column declared %s, or load plaintext.",
 						 header.token ? "(searchable)" : "(randomized)")));
 	key = lock_key(header.key_tag);
-	if (key == NULL)
+
+	/* a restore or a subscriber without the root key stores what a standby without it stores */
+	if (key == NULL || !kr_keys_ready_to_verify(key))
 		return;
 
 	/* opening is the only way to verify; nothing is shown */

@@ -65,7 +65,7 @@ extern bool kr_keys_is_current(const struct varlena *envelope, int32 typmod);
 /*
  * Checks an envelope that came from outside (input_format = ciphertext): header
  * always; tag and token flag against typmod; the authentication tag if the key is
- * known here. Locks the key it names against destruction until the transaction ends.
+ * known and available here. Locks the key it names against destruction until the transaction ends.
  */
 extern void kr_keys_accept(Oid base_type, const struct varlena *envelope, int32 typmod);
 
