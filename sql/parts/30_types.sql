@@ -20,3 +20,13 @@ CREATE FUNCTION keyring_mixed_support(internal) RETURNS internal
     AS 'MODULE_PATHNAME', 'keyring_mixed_support';
 COMMENT ON FUNCTION keyring_mixed_support(internal) IS 'planner support: a comparison with the base type is one of opened values';
 
+CREATE FUNCTION keyring_eqsel(internal, oid, internal, integer) RETURNS double precision
+    LANGUAGE c STABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'keyring_eqsel';
+COMMENT ON FUNCTION keyring_eqsel(internal, oid, internal, integer) IS 'restriction selectivity of =, without a look at the operand: planning needs no key';
+
+CREATE FUNCTION keyring_neqsel(internal, oid, internal, integer) RETURNS double precision
+    LANGUAGE c STABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'keyring_neqsel';
+COMMENT ON FUNCTION keyring_neqsel(internal, oid, internal, integer) IS 'restriction selectivity of <>, without a look at the operand: planning needs no key';
+

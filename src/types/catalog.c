@@ -13,6 +13,7 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "pg/extension.h"
 #include "types/basetype.h"
 #include "types/init.h"
@@ -122,6 +123,22 @@ fill_type(KrEncryptedType *out, const KrBaseType *base, Oid enc, Oid schema)
 	return search.complete && OidIsValid(out->array) && OidIsValid(out->base_array);
 }
 
+/* The library is newer than what CREATE EXTENSION made: encrypted columns would be left without care. */
+static void
+warn_incomplete(const char *base)
+{
+	static bool warned = false;
+
+	if (warned || creating_extension)
+		return;
+	warned = true;
+	ereport(WARNING,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("type \"encrypted_%s\" of extension \"keyring\" is incomplete in this database", base),
+			 errdetail("Without its functions, constants, ORDER BY and guards of encrypted columns do not work."),
+			 errhint("Run ALTER EXTENSION keyring UPDATE, or install the library that fits the extension's version.")));
+}
+
 static void
 fill(void)
 {
@@ -142,7 +159,10 @@ fill(void)
 		if (fill_type(&entry, base, enc, schema))
 			types[n++] = entry;
 		else
+		{
 			complete = false;
+			warn_incomplete(base->name);
+		}
 	}
 	ntypes = n;
 

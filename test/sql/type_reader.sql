@@ -47,6 +47,7 @@ INSERT INTO guess SELECT r FROM t;      -- adds tokens to values that had none
 SELECT count(r), count(s) FROM t;
 SELECT id, (keyring_inspect(r)).plaintext_bytes FROM t ORDER BY id;
 SELECT count(*) FROM t a JOIN t b ON a.s = b.s;
+EXPLAIN (COSTS off) SELECT id FROM t WHERE s = 'one';
 SELECT count(DISTINCT s) IS NOT NULL AS counted FROM (SELECT s FROM t GROUP BY s) x;
 
 -- writing, and moving values between columns

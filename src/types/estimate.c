@@ -1,0 +1,61 @@
+/*
+ * src/types/estimate.c
+ *
+ * Selectivity of equality. As eqsel, but what the column is compared with is
+ * not evaluated: there are no frequent values that it could be one of, and planning (EXPLAIN, too)
+ * then needs no key and no right to read.
+ */
+#include "postgres.h"
+
+#include "pg/compat.h"
+#include "utils/lsyscache.h"
+#include "utils/selfuncs.h"
+
+KR_FUNCTION(keyring_eqsel);
+KR_FUNCTION(keyring_neqsel);
+
+static inline bool
+is_null(Node *node)
+{
+	return IsA(node, Const) && ((Const *) node)->constisnull;
+}
+
+static double
+estimate(FunctionCallInfo fcinfo, bool negate)
+{
+	PlannerInfo *root = (PlannerInfo *) PG_GETARG_POINTER(0);
+	Oid operator= PG_GETARG_OID(1);
+	List *args = (List *) PG_GETARG_POINTER(2);
+	int relation = PG_GETARG_INT32(3);
+	VariableStatData left;
+	VariableStatData right;
+	double result = negate ? 1.0 - DEFAULT_EQ_SEL : DEFAULT_EQ_SEL;
+
+	if (negate)
+		operator= get_negator(operator);
+	if (list_length(args) != 2 || !OidIsValid(operator))
+		return result;
+	examine_variable(root, linitial(args), relation, &left);
+	examine_variable(root, lsecond(args), relation, &right);
+	if (is_null(linitial(args)) || is_null(lsecond(args)))
+		result = 0.0;
+	else if (left.rel != NULL && right.rel == NULL)
+		result = var_eq_non_const(&left, operator, PG_GET_COLLATION(), lsecond(args), true, negate);
+	else if (left.rel == NULL && right.rel != NULL)
+		result = var_eq_non_const(&right, operator, PG_GET_COLLATION(), linitial(args), false, negate);
+	ReleaseVariableStats(left);
+	ReleaseVariableStats(right);
+	return result;
+}
+
+Datum
+keyring_eqsel(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(estimate(fcinfo, false));
+}
+
+Datum
+keyring_neqsel(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(estimate(fcinfo, true));
+}
