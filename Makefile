@@ -59,11 +59,11 @@ $(OBJS:.o=.bc): %.bc: %.o
 -include $(OBJS:.o=.d)
 
 $(INSTALL_SCRIPT_SQL): $(wildcard sql/parts/*) scripts/sql
-	scripts/sql > $@.tmp && mv $@.tmp $@
+	$(SHELL) scripts/sql > $@.tmp && mv $@.tmp $@
 
 build/regress.conf: test/regress.conf.in scripts/server-conf always
 	@mkdir -p build
-	@scripts/server-conf '$(PG_CONFIG)' '$(abspath $(DESTDIR))' < $< > $@
+	@$(SHELL) scripts/server-conf '$(PG_CONFIG)' '$(abspath $(DESTDIR))' < $< > $@
 
 # initdb refuses root in the middle of things; say it first, and say what to do.
 .PHONY: ordinary-user

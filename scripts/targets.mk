@@ -25,7 +25,6 @@ help:
 ## make fuzz               TARGET=envelope SECONDS=60
 ## make coverage           line coverage per room, from every suite
 ## make bench              design's budgets, measured
-## make soak               the long run
 ## make dist               the zip for PGXN
 ##
 ## Other servers: PG_CONFIG=/path/to/pg_config with any of these. test/matrix runs 17 and 18 in chroots.
@@ -56,9 +55,12 @@ soak:
 coverage:
 	@KEYRING_COVERAGE=1 scripts/check unit regress isolation tap
 
+# With the generated install script, which META.json names.
 dist:
 	@mkdir -p build
-	git archive --format=zip --prefix=keyring-$(EXTVERSION)/ -o build/keyring-$(EXTVERSION).zip HEAD
+	scripts/sql > $(INSTALL_SCRIPT_SQL)
+	git archive --format=zip -o build/keyring-$(EXTVERSION).zip \
+		--prefix=keyring-$(EXTVERSION)/sql/ --add-file=$(INSTALL_SCRIPT_SQL) --prefix=keyring-$(EXTVERSION)/ HEAD
 	@echo build/keyring-$(EXTVERSION).zip
 
 # What scripts want to know from the Makefile.
