@@ -37,8 +37,10 @@ ALTER TABLE t ALTER COLUMN v TYPE encrypted_text(randomized);
 
 -- foreign keys: both ends searchable
 CREATE TABLE refused (r encrypted_text REFERENCES t (v));
+\set VERBOSITY terse
 CREATE TABLE refused (p text REFERENCES t (v));
 CREATE TABLE refused (b encrypted_bytea(searchable) REFERENCES t (v));
+\set VERBOSITY default
 CREATE TABLE referencing (v encrypted_text(searchable) REFERENCES t (v) ON UPDATE CASCADE ON DELETE SET NULL);
 INSERT INTO referencing VALUES ('x'), ('x');
 INSERT INTO referencing VALUES ('y');
@@ -75,6 +77,13 @@ CREATE TYPE part AS (n integer);
 CREATE TABLE of_part (v part);
 ALTER TYPE part ADD ATTRIBUTE v encrypted_text;
 ALTER TYPE part ADD ATTRIBUTE v encrypted_text CASCADE;
+
+-- a generated column may be sealed, not opened
+CREATE TABLE refused (v encrypted_text, upper text GENERATED ALWAYS AS (upper(v)) STORED);
+CREATE TABLE generated (p text, v encrypted_text GENERATED ALWAYS AS (upper(p)) STORED);
+INSERT INTO generated VALUES ('x'), ('x');
+UPDATE generated SET p = 'y';
+SELECT v, (keyring_inspect(v)).searchable FROM generated;
 
 -- partition keys, extended statistics, collations
 CREATE TABLE refused (v encrypted_text(searchable)) PARTITION BY LIST (v);

@@ -120,7 +120,7 @@ SET jit = off;
 CREATE VIEW by_plain AS SELECT id, searchable FROM t ORDER BY plain LIMIT 5;
 CREATE VIEW by_searchable AS SELECT id, searchable FROM t ORDER BY searchable LIMIT 5;
 CREATE VIEW by_view AS SELECT * FROM by_searchable ORDER BY searchable DESC;
-SELECT pg_get_viewdef('by_searchable');
+SELECT substring(pg_get_viewdef('by_searchable') FROM 'ORDER BY (?:t\.)?(searchable.*)');
 CREATE FUNCTION f_sql() RETURNS SETOF integer STABLE LANGUAGE sql AS 'SELECT id FROM t ORDER BY searchable LIMIT 5';
 CREATE FUNCTION f_view() RETURNS SETOF integer STABLE LANGUAGE sql AS 'SELECT id FROM by_searchable';
 CREATE FUNCTION f_nested() RETURNS SETOF integer STABLE LANGUAGE sql AS 'SELECT * FROM f_view()';
