@@ -27,6 +27,9 @@ REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test $(call temp_instance,regress)
 ISOLATION := $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation $(call temp_instance,isolation)
+# what people here have set would otherwise decide about encodings, case and order
+ENCODING = UTF8
+installcheck: export LANG = C.UTF-8
 temp_instance = $(if $(RUNNING_SERVER),,--temp-instance=build/$(1) --temp-config=build/regress.conf)
 REGRESS_PREP = $(if $(RUNNING_SERVER),,ordinary-user build/regress.conf)
 EXTRA_CLEAN = build log results output_iso regression.diffs regression.out $(OBJS:.o=.d)

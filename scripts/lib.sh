@@ -33,7 +33,7 @@ while read -r kr_variable; do
 	[ "$kr_variable" = PG_CONFIG ] || unset "$kr_variable"
 done < <(compgen -e PG || true)
 unset kr_variable MAKEFLAGS MFLAGS MAKELEVEL
-export LC_ALL=C.UTF-8
+export LANG=C.UTF-8 LC_ALL=C.UTF-8
 umask 022
 
 kr_say() {
@@ -127,13 +127,13 @@ kr_build() {
 	local -a installer=(kr_make)
 	kr_destdir=$kr_work/build/root
 	kr_as_user rm -rf "$kr_destdir"
-	kr_make -j"$(nproc)" all > "$log" 2>&1 || kr_build_failed "$log"
+	kr_make -s -j"$(nproc)" all > "$log" 2>&1 || kr_build_failed "$log"
 	if ! "$kr_top/scripts/server-conf" "$kr_pg_config" "$kr_destdir" --staged; then
 		kr_destdir=
 		kr_say "this server cannot load extensions from elsewhere: installing into $("$kr_pg_config" --pkglibdir)"
 		kr_as_user test -w "$("$kr_pg_config" --pkglibdir)" || installer=("${kr_make_command[@]}" -C "$kr_work")
 	fi
-	"${installer[@]}" install DESTDIR="$kr_destdir" >> "$log" 2>&1 || kr_build_failed "$log"
+	"${installer[@]}" -s install DESTDIR="$kr_destdir" >> "$log" 2>&1 || kr_build_failed "$log"
 }
 
 kr_build_failed() {

@@ -13,11 +13,18 @@ sql_ok($node, q{INSERT INTO person VALUES (1, 'Ada', '\x01')}, 'with a row');
 
 # --- keys -------------------------------------------------------------------------------------
 
-sql_fails($node, q{SELECT keyring_encrypt_column('person', 'name')},
-	'KR007', qr/primary key.*keyring_create_key/s, 'no primary: a column is not encrypted');
+sql_fails(
+	$node, q{SELECT keyring_encrypt_column('person', 'name')},
+	'KR007',
+	qr/primary key.*keyring_create_key/s,
+	'no primary: a column is not encrypted'
+);
 sql_is($node, 'SELECT name FROM person', 'Ada', 'and is as it was');
-sql_ok($node, 'CREATE TABLE secret (id integer, v encrypted_text(randomized), s encrypted_text(searchable))',
-	'an encrypted table');
+sql_ok(
+	$node,
+	'CREATE TABLE secret (id integer, v encrypted_text(randomized), s encrypted_text(searchable))',
+	'an encrypted table'
+);
 for my $column (qw(v s))
 {
 	sql_fails($node, "INSERT INTO secret (id, $column) VALUES (1, 'x')",
@@ -28,7 +35,8 @@ for my $column (qw(v s))
 sql_is($node, 'SELECT count(*) FROM secret', '0', 'nothing was stored');
 
 sql_ok($node, 'SELECT keyring_create_key()', 'a key');
-sql_fails($node, q{INSERT INTO secret (id, v) VALUES (1, 'x')}, 'KR007', qr/keyring_activate/, 'a staged key is not used');
+sql_fails($node, q{INSERT INTO secret (id, v) VALUES (1, 'x')},
+	'KR007', qr/keyring_activate/, 'a staged key is not used');
 sql_ok($node, 'SELECT keyring_activate(1)', 'activated');
 sql_fails($node, q{SELECT keyring_create_key('vault')}, '22023', qr/"vault".*managed/s, 'unknown provider');
 sql_fails($node, 'SELECT keyring_activate(7)', 'KR009', qr/key 7 does not exist/, 'unknown key');
@@ -43,8 +51,7 @@ sql_fails($node, q{SELECT keyring_census('nonesuch')}, '42P01', qr/nonesuch/, 'c
 sql_fails($node, q{SELECT keyring_encrypt_column('person', 'id')},
 	'42804', qr/integer.*text/s, 'a type that cannot be encrypted');
 sql_ok($node, q{SELECT keyring_encrypt_column('person', 'name', true)}, 'a column is encrypted');
-sql_fails($node, q{SELECT keyring_encrypt_column('person', 'name')},
-	'55000', qr/already/, 'already encrypted');
+sql_fails($node, q{SELECT keyring_encrypt_column('person', 'name')}, '55000', qr/already/, 'already encrypted');
 sql_fails($node, q{SELECT keyring_decrypt_column('person', 'photo')}, '55000', qr/not encrypted/, 'not encrypted');
 sql_fails($node, 'ALTER TABLE person ALTER COLUMN name TYPE text',
 	'0A000', qr/keyring_decrypt_column/, 'ALTER TABLE around keyring');
@@ -83,7 +90,8 @@ my %fields = (
 	'nonce counter' => [ 20, 'KR006' ],
 	'ciphertext or token' => [ 24, 'KR006' ],
 	'ciphertext' => [ 40, 'KR006' ],
-	'tag' => [ -1, 'KR006' ]);
+	'tag' => [ -1, 'KR006' ]
+);
 
 sql_ok($node, 'CREATE TABLE bytes (b encrypted_bytea)', 'a table of another encrypted type');
 sql_ok($node, q{INSERT INTO bytes VALUES ('a value of some length')}, 'with a value');
@@ -95,7 +103,8 @@ sub sealed_as
 
 	sql_fails($node, 'SELECT (' . literal($bytes) . ')::text', $sqlstate, qr/./, "$what, when read");
 	sql_fails($node, "SET keyring.input_format = ciphertext; INSERT INTO secret (v) VALUES ('$armored')",
-		$sqlstate, qr/./, "$what, when loaded") unless $sqlstate eq 'KR009';
+		$sqlstate, qr/./, "$what, when loaded")
+	  unless $sqlstate eq 'KR009';
 	return;
 }
 
@@ -132,8 +141,13 @@ sql_fails($node, 'INSERT INTO secret (id, s) VALUES (2, ' . literal($damaged) . 
 
 keyring_db($node, 'other');
 sql_ok($node, 'CREATE CAST (bytea AS encrypted_text) WITHOUT FUNCTION', 'the same way in', db => 'other');
-sql_fails($node, 'SELECT (' . literal($good{v}) . ')::text',
-	'KR009', qr/does not have.*tag/s, 'a value of another database', db => 'other');
+sql_fails(
+	$node, 'SELECT (' . literal($good{v}) . ')::text',
+	'KR009',
+	qr/does not have.*tag/s,
+	'a value of another database',
+	db => 'other'
+);
 
 sql_ok($node, 'SELECT keyring_activate(keyring_create_key())', 'a second key');
 sql_fails($node, 'SELECT keyring_destroy_key(1)', '55006', qr/values still need it.*keyring_census/s, 'a key in use');
@@ -143,8 +157,12 @@ sql_fails($node, 'SELECT v FROM secret WHERE id = 1', 'KR004', qr/key 1.*destroy
 sql_is($node, 'SELECT id FROM secret ORDER BY id', "1\n2", 'its row is still there');
 sql_fails(
 	$node,
-	q{SET keyring.input_format = ciphertext; INSERT INTO secret (v) VALUES ('keyring:} . encode_base64($good{v}, '') . q{')},
-	'KR004', qr/destroyed/, 'nor can such a value be loaded');
+	q{SET keyring.input_format = ciphertext; INSERT INTO secret (v) VALUES ('keyring:}
+	  . encode_base64($good{v}, '') . q{')},
+	'KR004',
+	qr/destroyed/,
+	'nor can such a value be loaded'
+);
 sql_ok($node, 'DELETE FROM secret', 'the row can be deleted');
 sql_ok($node, 'DROP TABLE bytes', 'and the other table dropped');
 
@@ -164,7 +182,8 @@ sql_fails($node, 'DROP EXTENSION keyring CASCADE', '2BP01', qr/allow_drop_cascad
 sql_fails($node, 'DROP TYPE encrypted_text CASCADE', '2BP01', qr/extension keyring/, 'DROP TYPE CASCADE');
 sql_is($node, 'SELECT length(v) FROM secret', '96000000', 'nothing was dropped');
 sql_ok($node, 'SET keyring.allow_drop_cascade = on; DROP EXTENSION keyring CASCADE', 'unless it is allowed');
-sql_is($node, q{SELECT count(*) FROM pg_attribute WHERE attrelid = 'secret'::regclass AND attnum > 0 AND NOT attisdropped},
+sql_is($node,
+	q{SELECT count(*) FROM pg_attribute WHERE attrelid = 'secret'::regclass AND attnum > 0 AND NOT attisdropped},
 	'1', 'then the columns are gone');
 
 done_testing();

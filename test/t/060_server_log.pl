@@ -6,7 +6,8 @@ use warnings FATAL => 'all';
 use KeyringTest;
 
 # statement text is the operator's setting: it would show every literal
-my $node = KeyringTest->new_node('main', conf => "log_min_messages = warning\nlog_min_error_statement = panic\nlog_error_verbosity = verbose");
+my $node = KeyringTest->new_node('main',
+	conf => "log_min_messages = warning\nlog_min_error_statement = panic\nlog_error_verbosity = verbose");
 keyring_db($node);
 sql_ok(
 	$node, q(
@@ -18,7 +19,8 @@ sql_ok(
 	CREATE VIEW p_view AS SELECT * FROM p WHERE id < 100 WITH CHECK OPTION;
 	INSERT INTO t VALUES (1, 'zebra one', 'x', 1);
 	INSERT INTO p VALUES (1, 'zebra one', 'x', 1);
-	), 'an encrypted and a plain table');
+	), 'an encrypted and a plain table'
+);
 
 # each with its table; every value that may not be logged has a zebra in it
 my @statements = (
@@ -55,8 +57,8 @@ for my $case (@statements)
 		# the message itself may name what could not be converted
 		my $quoted = join "\n", grep { /DETAIL|CONTEXT/ } split /\n/, $log;
 		$table eq 'p'
-			? like($quoted, qr/zebra/, "$name on $table: the log shows the value")
-			: unlike($quoted, qr/zebra/, "$name on $table: the log does not show the value");
+		  ? like($quoted, qr/zebra/, "$name on $table: the log shows the value")
+		  : unlike($quoted, qr/zebra/, "$name on $table: the log does not show the value");
 	}
 }
 
