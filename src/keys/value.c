@@ -23,6 +23,8 @@
 /* room for the envelope's own bytes and a varlena header, within one palloc */
 #define KR_PLAINTEXTMAX (MaxAllocSize - VARHDRSZ - KR_ENVELOPE_HEADERMAX - KR_XAES_TAGBYTES)
 
+bool kr_keys_opened_value = false;
+
 static const uint8 *
 envelope_bytes(const struct varlena *envelope, Size *len)
 {
@@ -190,6 +192,7 @@ open_with(KrKey *key, const KrEnvelope *header, const struct varlena *envelope, 
 	if (status != KR_OK)
 		kr_keys_fail(key, status, NULL, "open a value");
 	kr_keys_counters.opens++;
+	kr_keys_opened_value = true;
 	*len = header->plaintext_len;
 	if (!compressed)
 		return out;

@@ -62,6 +62,9 @@ extern const uint8 *kr_keys_stored_token(const struct varlena *envelope);
  */
 extern bool kr_keys_is_current(const struct varlena *envelope, int32 typmod);
 
+/* Becomes true when this backend opens a value; whoever watches clears it. */
+extern bool kr_keys_opened_value;
+
 /*
  * Checks an envelope that came from outside (input_format = ciphertext): header
  * always; tag and token flag against typmod; the authentication tag if the key is

@@ -29,13 +29,19 @@ static ExecutorRun_hook_type next_executor_run = NULL;
 static ExecutorFinish_hook_type next_executor_finish = NULL;
 
 void
+kr_search_forget_values(void)
+{
+	kr_types_printed_plaintext = false;
+	kr_types_took_plaintext = false;
+	kr_keys_opened_value = false;
+	kr_search_hide_context = false;
+}
+
+void
 kr_search_enter(KrStatement *saved, bool placeholder)
 {
 	if (depth == 0)
-	{
-		kr_types_printed_plaintext = false;
-		kr_search_hide_context = false;
-	}
+		kr_search_forget_values();
 	depth++;
 	saved->placeholder = kr_types_placeholder;
 	kr_types_placeholder = placeholder;
@@ -44,10 +50,12 @@ kr_search_enter(KrStatement *saved, bool placeholder)
 	kr_types_running = NULL;
 }
 
+/* After an error, the log is yet to be written. */
 void
-kr_search_leave(const KrStatement *saved)
+kr_search_leave(const KrStatement *saved, bool failed)
 {
-	depth--;
+	if (--depth == 0 && !failed)
+		kr_search_forget_values();
 	kr_types_placeholder = saved->placeholder;
 	kr_search_refreshing = saved->refreshing;
 	kr_types_running = saved->running;
@@ -93,15 +101,20 @@ executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_
 	}
 	kr_search_enter(&saved, modifies_quietly(query));
 	kr_types_running = query->planstate;
+	/* what workers open they do not tell; their errors come back through here */
+	if (query->plannedstmt->parallelModeNeeded)
+		kr_types_took_plaintext = true;
 	PG_TRY();
 	{
 		next(query, direction, count KR_EXECUTE_ONCE);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
-		kr_search_leave(&saved);
+		kr_search_leave(&saved, true);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	kr_search_leave(&saved, false);
 }
 
 /* Triggers that were put off fire here, foreign keys among them. */
@@ -121,11 +134,13 @@ executor_finish(QueryDesc *query)
 	{
 		next(query);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
-		kr_search_leave(&saved);
+		kr_search_leave(&saved, true);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	kr_search_leave(&saved, false);
 }
 
 void

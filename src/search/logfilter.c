@@ -1,50 +1,121 @@
 /*
  * src/search/logfilter.c
  *
- * The server log must not quote stored plaintext. A violated constraint does, in its
- * DETAIL ("Key (ssn)=(...) already exists"), and so does the CONTEXT of an error in
- * COPY ("COPY patients, line 3, column ssn: ..."). Both stay out of the log; the
- * client still gets them, printed by output functions that check who may read.
+ * The server log must not quote stored plaintext. Errors do:
+ *
+ *	a violated constraint, in its DETAIL: "Key (ssn)=(...) already exists";
+ *	a conversion, in its message: invalid input syntax for type integer: "...";
+ *	COPY, in its CONTEXT: "COPY patients, line 3, column ssn: ...".
+ *
+ * All that stays out of the log; the client still gets it, printed by output
+ * functions that check who may read.
  *
  * The hook runs when the failed statement has been left, so what it needs to know
  * stays set until an error was reported or the next outermost statement begins.
  */
 #include "postgres.h"
 
+#include "keys/value.h"
+#include "replication/logicalworker.h"
 #include "search/hooks.h"
 #include "search/statement.h"
 #include "types/printed.h"
 #include "utils/elog.h"
 
+#define KR_NOT_LOGGED "The values are not logged, since encrypted columns are among them."
+
 static emit_log_hook_type next_emit_log = NULL;
+
+/* The error that is being reported in other words. */
+static ErrorData *reworded = NULL;
+
+static bool
+in_class(const ErrorData *edata, int class)
+{
+	return ERRCODE_TO_CATEGORY(edata->sqlerrcode) == class;
+}
 
 /* Classes 23 (constraints) and 44 (WITH CHECK OPTION) print rows and keys. */
 static bool
-prints_rows(int sqlstate)
+detail_quotes_values(const ErrorData *edata)
 {
-	int category = ERRCODE_TO_CATEGORY(sqlstate);
+	return kr_types_printed_plaintext && edata->detail != NULL && edata->detail_log == NULL &&
+		(in_class(edata, MAKE_SQLSTATE('2', '3', '0', '0', '0')) || in_class(edata, MAKE_SQLSTATE('4', '4', '0', '0', '0')));
+}
 
-	return category == MAKE_SQLSTATE('2', '3', '0', '0', '0') ||
-		category == MAKE_SQLSTATE('4', '4', '0', '0', '0');
+/* Class 22: data that could not be converted. The line of a COPY may have been meant for other columns. */
+static bool
+message_quotes_values(const ErrorData *edata)
+{
+	return edata->elevel >= ERROR && in_class(edata, MAKE_SQLSTATE('2', '2', '0', '0', '0')) &&
+		(kr_types_took_plaintext || kr_keys_opened_value || kr_search_hide_context);
+}
+
+/* The first copy of a subscription is a COPY without a statement. */
+static bool
+context_quotes_values(const ErrorData *edata)
+{
+	if (kr_search_hide_context)
+		return true;
+	return kr_types_took_plaintext && IsLogicalWorker() &&
+		edata->context != NULL && strncmp(edata->context, "COPY ", 5) == 0;
+}
+
+/*
+ * Reports the error to the log by the format of its message, where the values have
+ * places but do not stand, and to the client as it is.
+ */
+static void
+log_format_only(ErrorData *edata)
+{
+	const char *format = edata->message_id;
+
+	if (format == NULL || strcmp(format, "%s") == 0)
+		format = "(not logged)";
+	reworded = edata;
+	ereport(LOG_SERVER_ONLY,
+			(errmsg_internal("%s", format),
+			 errdetail_internal(KR_NOT_LOGGED)));
+	reworded = NULL;
+	edata->output_to_server = false;
+}
+
+/* The other words are logged as the error that they stand for. */
+static void
+take_place_of(ErrorData *edata, const ErrorData *original)
+{
+	edata->elevel = original->elevel;
+	edata->sqlerrcode = original->sqlerrcode;
+	edata->filename = original->filename;
+	edata->lineno = original->lineno;
+	edata->funcname = original->funcname;
+	edata->cursorpos = original->cursorpos;
+	edata->hide_stmt = original->hide_stmt;
+	edata->hide_ctx = true;
 }
 
 static void
 emit_log(ErrorData *edata)
 {
-	if (kr_types_printed_plaintext && edata->detail != NULL && edata->detail_log == NULL &&
-		prints_rows(edata->sqlerrcode))
-		edata->detail_log = MemoryContextStrdup(edata->assoc_context,
-												"The values are not logged, since encrypted columns are among them.");
-	if (kr_search_hide_context)
-		edata->hide_ctx = true;
+	if (reworded != NULL)
+	{
+		take_place_of(edata, reworded);
+		reworded = NULL;
+	}
+	else if (message_quotes_values(edata))
+		log_format_only(edata);
+	else
+	{
+		if (detail_quotes_values(edata))
+			edata->detail_log = MemoryContextStrdup(edata->assoc_context, KR_NOT_LOGGED);
+		if (context_quotes_values(edata))
+			edata->hide_ctx = true;
+	}
 
 	/* an error that is reported ends the outermost statement; a caught one is never reported */
 	if (edata->elevel >= ERROR)
-	{
-		kr_types_printed_plaintext = false;
-		kr_search_hide_context = false;
-	}
-	if (next_emit_log)
+		kr_search_forget_values();
+	if (next_emit_log && edata->output_to_server)
 		next_emit_log(edata);
 }
 

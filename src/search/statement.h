@@ -18,7 +18,10 @@ typedef struct KrStatement
 } KrStatement;
 
 extern void kr_search_enter(KrStatement *saved, bool placeholder);
-extern void kr_search_leave(const KrStatement *saved);
+extern void kr_search_leave(const KrStatement *saved, bool failed);
+
+/* Nothing of what ran so far can be quoted by an error any more. */
+extern void kr_search_forget_values(void);
 
 /* COPY FROM into encrypted columns has begun: CONTEXT quotes its lines. Lasts until the outermost statement ends. */
 extern bool kr_search_hide_context;

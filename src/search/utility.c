@@ -100,11 +100,13 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 		/* not after an error: the log is yet to be written */
 		kr_search_hide_context = hide_context;
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
-		kr_search_leave(&saved);
+		kr_search_leave(&saved, true);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	kr_search_leave(&saved, false);
 }
 
 static void

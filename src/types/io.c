@@ -82,6 +82,7 @@ keyring_value_in(PG_FUNCTION_ARGS)
 		kr_keys_accept(base->oid, envelope, typmod);
 		PG_RETURN_POINTER(envelope);
 	}
+	kr_types_took_plaintext = true;
 	if (base->seal_string != NULL)
 		PG_RETURN_POINTER(base->seal_string(string, typmod));
 
@@ -114,6 +115,7 @@ keyring_value_recv(PG_FUNCTION_ARGS)
 		kr_keys_accept(base->oid, envelope, typmod);
 		PG_RETURN_POINTER(envelope);
 	}
+	kr_types_took_plaintext = true;
 	receive = base_function(io, fcinfo, getTypeBinaryInputInfo);
 	plain = ReceiveFunctionCall(receive, buffer, io->typioparam, -1);
 	envelope = base->seal(plain, typmod);

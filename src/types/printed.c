@@ -6,4 +6,5 @@
 #include "types/printed.h"
 
 bool kr_types_printed_plaintext = false;
+bool kr_types_took_plaintext = false;
 bool kr_types_placeholder = false;

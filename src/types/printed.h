@@ -1,15 +1,18 @@
 /*
  * src/types/printed.h
  *
- * What the output functions and the statements they run in tell each other.
- * Both are plain flags of this backend; the hooks of src/search reset them at the
- * start of each outermost statement. Defined in printed.c.
+ * What input and output functions and the statements they run in tell each other.
+ * All are plain flags of this backend; the hooks of src/search reset them at the
+ * start and the end of each outermost statement. Defined in printed.c.
  */
 #ifndef KR_TYPES_PRINTED_H
 #define KR_TYPES_PRINTED_H
 
 /* An output function has printed plaintext since the outermost statement began: an error's DETAIL may quote it. */
 extern bool kr_types_printed_plaintext;
+
+/* An input function was given plaintext: an error's message may quote it. */
+extern bool kr_types_took_plaintext;
 
 /*
  * A table is being modified and no encrypted column goes to the client: what is
