@@ -503,7 +503,7 @@ my $log = slurp_file($node->logfile);
 cmp_ok(() = $log =~ /DETAIL:  The values are not logged/g, '>', 10, 'which says what it leaves out');
 like($log, qr/ERROR:  duplicate key .*"sealed_s_key"/, 'but says what went wrong');
 
-# --- what the operator asks for (doc/plaintext.md) -------------------------------------------------
+# --- what the operator asks for (doc/threat-model.md) -------------------------------------------------
 
 $node->append_conf('postgresql.conf',
 	"log_statement = all\nlog_parameter_max_length_on_error = -1\nauto_explain.log_min_duration = 0");
