@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/relation.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
