@@ -12,8 +12,8 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "access/relation.h"
+#include "access/transam.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
