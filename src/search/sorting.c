@@ -7,13 +7,19 @@
  * replaced by < and >, which compare plaintexts; NULLS FIRST, equality and hashing
  * stay as they are.
  *
+ * Rows and arrays compare by the default classes of what is in them, so by token. Where
+ * one is written out in ORDER BY, and there alone, its parts are opened: ORDER BY (a, b)
+ * has to agree with (a, b) > ($1, $2), or paging by both would lose rows.
+ *
  * This happens in queries about to be planned, never in stored ones, so that
  * pg_get_viewdef does not show USING operators.
  */
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "search/expr.h"
 #include "search/sorting.h"
 #include "utils/lsyscache.h"
@@ -56,4 +62,92 @@ kr_search_sort_set_operation(SetOperationStmt *operation)
 
 	foreach(lc, operation->groupClauses)
 		kr_search_sort_by_plaintext(lfirst_node(SortGroupClause, lc));
+}
+
+/* The parts of a row or array that is written out and may hold encrypted values; NULL for anything else. */
+static List **
+parts_of(Node *expr)
+{
+	if (IsA(expr, RowExpr) && ((RowExpr *) expr)->row_typeid == RECORDOID)
+		return &((RowExpr *) expr)->args;
+	if (IsA(expr, ArrayExpr) && kr_types_lookup(((ArrayExpr *) expr)->element_typeid) != NULL &&
+		!((ArrayExpr *) expr)->multidims)
+		return &((ArrayExpr *) expr)->elements;
+	return NULL;
+}
+
+/* The row or array with encrypted parts that a clause sorts by; NULL if it is used for anything else too. */
+static Node *
+closed_key(SortGroupClause *clause, List *targets, List *groups)
+{
+	TargetEntry *target = get_sortgroupref_tle(clause->tleSortGroupRef, targets);
+	List **parts = parts_of((Node *) target->expr);
+	ListCell *lc;
+
+	if (parts == NULL || !target->resjunk)
+		return NULL;
+	if (get_sortgroupref_clause_noerr(clause->tleSortGroupRef, groups) != NULL)
+		return NULL;
+	foreach(lc, *parts)
+	{
+		if (kr_search_type_of(lfirst(lc)) != NULL)
+			return (Node *) target->expr;
+	}
+	return NULL;
+}
+
+static void
+open_parts(Node *key)
+{
+	ListCell *lc;
+
+	foreach(lc, *parts_of(key))
+	{
+		const KrEncryptedType *type = kr_search_type_of(lfirst(lc));
+
+		if (type != NULL)
+			lfirst(lc) = kr_search_open(type, lfirst(lc));
+	}
+	if (IsA(key, ArrayExpr))
+	{
+		ArrayExpr *array = (ArrayExpr *) key;
+		const KrEncryptedType *type = kr_types_lookup(array->element_typeid);
+
+		array->array_typeid = type->base_array;
+		array->element_typeid = type->base->oid;
+	}
+}
+
+bool
+kr_search_sort_rows(List *clauses, List *targets, List *groups, bool change)
+{
+	bool found = false;
+	ListCell *lc;
+
+	foreach(lc, clauses)
+	{
+		Node *key = closed_key(lfirst_node(SortGroupClause, lc), targets, groups);
+
+		if (key == NULL)
+			continue;
+		found = true;
+		if (change)
+			open_parts(key);
+	}
+	return found;
+}
+
+bool
+kr_search_sort_rows_of(Query *query, bool change)
+{
+	bool found = kr_search_sort_rows(query->sortClause, query->targetList, query->groupClause, change);
+	ListCell *lc;
+
+	foreach(lc, query->windowClause)
+	{
+		if (kr_search_sort_rows(lfirst_node(WindowClause, lc)->orderClause, query->targetList,
+								query->groupClause, change))
+			found = true;
+	}
+	return found;
 }

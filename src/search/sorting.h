@@ -15,4 +15,14 @@ extern bool kr_search_sort_by_plaintext(SortGroupClause *clause);
 /* The clauses of a set operation, which query_tree_walker does not visit. */
 extern void kr_search_sort_set_operation(SetOperationStmt *operation);
 
+/*
+ * Opens the encrypted parts of rows and arrays that are written out in ORDER BY only; groups are
+ * the clauses that share the targets and must not be changed. True if there were any; without
+ * change they are only looked for.
+ */
+extern bool kr_search_sort_rows(List *clauses, List *targets, List *groups, bool change);
+
+/* The same for ORDER BY and the windows of a query. Aggregates have clauses and targets of their own. */
+extern bool kr_search_sort_rows_of(Query *query, bool change);
+
 #endif

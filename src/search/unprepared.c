@@ -81,6 +81,10 @@ is_unprepared(Node *node)
 	{
 		case T_SortGroupClause:
 			return sorts_by_token(node);
+		case T_Query:
+			return kr_search_sort_rows_of((Query *) node, false);
+		case T_Aggref:
+			return kr_search_sort_rows(((Aggref *) node)->aggorder, ((Aggref *) node)->args, NIL, false);
 		case T_SetOperationStmt:
 			return set_operation_sorts((SetOperationStmt *) node);
 		case T_OpExpr:
@@ -99,13 +103,13 @@ unprepared_walker(Node *node, Place *place)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, unprepared_walker, place,
-								 QTW_EXAMINE_SORTGROUP | QTW_EXAMINE_RTES_BEFORE);
 	if (IsA(node, RangeTblEntry))
 		return view_is_unprepared((RangeTblEntry *) node, place);
 	if (place->counts && is_unprepared(node))
 		return true;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, unprepared_walker, place,
+								 QTW_EXAMINE_SORTGROUP | QTW_EXAMINE_RTES_BEFORE);
 	return expression_tree_walker(node, unprepared_walker, place);
 }
 

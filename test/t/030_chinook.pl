@@ -348,6 +348,7 @@ sub decrypted_is_plain
 
 	$pair->both(
 		q(DROP VIEW customer_list, customer_by_country, spending, best_customers, french;
+		  DROP VIEW in_order_of_names CASCADE;
 		  DROP MATERIALIZED VIEW sales_by_city;
 		  DROP TABLE subscription;
 		  DROP FUNCTION IF EXISTS danes, norwegians;

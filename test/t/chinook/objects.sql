@@ -19,6 +19,10 @@ CREATE FUNCTION customers_of(land text) RETURNS bigint LANGUAGE sql STABLE AS
     'SELECT count(*) FROM customer WHERE country = land';
 CREATE FUNCTION customers_in(land text) RETURNS SETOF customer LANGUAGE sql STABLE AS
     'SELECT * FROM customer WHERE country = land';
+CREATE VIEW in_order_of_names AS
+    SELECT last_name, first_name FROM customer ORDER BY (last_name, first_name);
+CREATE FUNCTION first_customers(n bigint) RETURNS SETOF in_order_of_names LANGUAGE sql STABLE AS
+    'SELECT * FROM in_order_of_names LIMIT n';
 CREATE FUNCTION initials(first text, last text) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN left(first, 1) || '.' || left(last, 1) || '.';
 

@@ -78,6 +78,14 @@ SELECT first_name || ' ' || last_name AS name FROM customer ORDER BY 1;
 SELECT customer_id FROM customer ORDER BY country = 'Canada' DESC, state, customer_id LIMIT 15;
 SELECT customer_id, country FROM customer ORDER BY CASE WHEN country = 'USA' THEN 0 WHEN country LIKE 'B%' THEN 1 ELSE 2 END, country, customer_id LIMIT 25;
 
+-- ORDER BY rows and arrays that are written out, as paging by a row comparison does
+SELECT last_name, first_name FROM customer ORDER BY (last_name, first_name) LIMIT 20;
+SELECT last_name FROM customer WHERE (last_name, first_name) > ('Holý', 'x') ORDER BY (last_name, first_name) LIMIT 7;
+SELECT customer_id FROM customer ORDER BY (state, customer_id % 3, last_name COLLATE "C") DESC;
+SELECT customer_id FROM customer ORDER BY ARRAY[state, last_name, 'x'];
+SELECT DISTINCT ON ((country, state)) last_name FROM customer ORDER BY (country, state), last_name;
+SELECT country, count(*) FROM customer GROUP BY country, state ORDER BY (country, state);
+
 -- ORDER BY USING
 SELECT last_name FROM customer ORDER BY last_name USING > LIMIT 6;
 

@@ -32,6 +32,10 @@ SELECT support_rep_id, string_agg(DISTINCT country, '; ' ORDER BY country) FROM 
 SELECT array_agg(DISTINCT state ORDER BY state DESC NULLS LAST) FROM customer;
 SELECT string_agg(first_name, ', ' ORDER BY last_name DESC) FROM customer WHERE country = 'Brazil';
 
+-- aggregates and windows ordered by rows and arrays
+SELECT string_agg(last_name, ',' ORDER BY (country, last_name)), array_agg(last_name ORDER BY ARRAY[country, last_name]) FROM customer;
+SELECT last_name, rank() OVER (ORDER BY (country, state)), row_number() OVER (PARTITION BY (country, city) ORDER BY (last_name, first_name)) FROM customer ORDER BY customer_id;
+
 -- aggregates with FILTER and CASE
 SELECT country, count(*) FILTER (WHERE email LIKE '%gmail%') AS gmail, count(*) FILTER (WHERE state = 'CA') AS ca, sum(CASE WHEN company IS NULL THEN 0 ELSE 1 END) AS firms
   FROM customer GROUP BY country ORDER BY country;

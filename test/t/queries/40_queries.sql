@@ -64,6 +64,9 @@ SELECT customers_of('Norway');
 SELECT customer_id, last_name FROM customers_in('France') ORDER BY last_name;
 SELECT c.customer_id, initials(c.first_name, c.last_name) FROM customer c ORDER BY 2, 1 LIMIT 10;
 
+-- through an inlined function over a view that is ordered by a row
+SELECT last_name FROM first_customers(9);
+
 -- a sub-query in FROM with its own order and limit
 SELECT count(*), min(last_name), max(last_name) FROM (SELECT last_name FROM customer ORDER BY last_name LIMIT 10) x;
 SELECT x.country, x.n FROM (SELECT country, count(*) AS n FROM customer GROUP BY country) x WHERE x.n = (SELECT max(n) FROM (SELECT count(*) AS n FROM customer GROUP BY country) y);

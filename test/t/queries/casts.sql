@@ -41,14 +41,14 @@ PREPARE both_kinds AS INSERT INTO history (new_mail) SELECT $1 FROM customer WHE
 PREPARE both_cast AS INSERT INTO history (new_mail) SELECT $1::text FROM customer WHERE email = $1::text;
 EXECUTE both_cast ('hholy@gmail.com');
 
--- ORDER BY a row (other order)
-SELECT last_name, first_name FROM customer ORDER BY (last_name, first_name);
-SELECT last_name, first_name FROM customer ORDER BY (last_name::text, first_name::text);
-SELECT last_name, first_name FROM customer ORDER BY last_name, first_name;
+-- ORDER BY a row or an array that is also in the output (other order)
+SELECT last_name, ARRAY[last_name, first_name] AS names FROM customer ORDER BY names;
+SELECT last_name, ARRAY[last_name::text, first_name] AS names FROM customer ORDER BY names;
+SELECT last_name, ARRAY[last_name, first_name] AS names FROM customer ORDER BY last_name, first_name;
 
--- ORDER BY an array (other order)
-SELECT last_name, first_name FROM customer ORDER BY ARRAY[last_name, first_name];
-SELECT last_name, first_name FROM customer ORDER BY ARRAY[last_name::text, first_name];
+-- ORDER BY a whole row (other order)
+SELECT n.* FROM (SELECT last_name, first_name FROM customer) n ORDER BY n;
+SELECT n.* FROM (SELECT last_name::text, first_name::text FROM customer) n ORDER BY n;
 
 -- DISTINCT rows in order (other order)
 SELECT DISTINCT (country, city) FROM customer ORDER BY 1;
