@@ -64,16 +64,16 @@ kr_search_sort_set_operation(SetOperationStmt *operation)
 		kr_search_sort_by_plaintext(lfirst_node(SortGroupClause, lc));
 }
 
-/* The parts of a row or array that is written out and may hold encrypted values; NULL for anything else. */
-static List **
+/* The parts of a row or array that is written out and may hold encrypted values; NIL for anything else. */
+static List *
 parts_of(Node *expr)
 {
 	if (IsA(expr, RowExpr) && ((RowExpr *) expr)->row_typeid == RECORDOID)
-		return &((RowExpr *) expr)->args;
+		return ((RowExpr *) expr)->args;
 	if (IsA(expr, ArrayExpr) && kr_types_lookup(((ArrayExpr *) expr)->element_typeid) != NULL &&
 		!((ArrayExpr *) expr)->multidims)
-		return &((ArrayExpr *) expr)->elements;
-	return NULL;
+		return ((ArrayExpr *) expr)->elements;
+	return NIL;
 }
 
 /* The row or array with encrypted parts that a clause sorts by; NULL if it is used for anything else too. */
@@ -81,14 +81,13 @@ static Node *
 closed_key(SortGroupClause *clause, List *targets, List *groups)
 {
 	TargetEntry *target = get_sortgroupref_tle(clause->tleSortGroupRef, targets);
-	List **parts = parts_of((Node *) target->expr);
 	ListCell *lc;
 
-	if (parts == NULL || !target->resjunk)
+	if (!target->resjunk)
 		return NULL;
 	if (get_sortgroupref_clause_noerr(clause->tleSortGroupRef, groups) != NULL)
 		return NULL;
-	foreach(lc, *parts)
+	foreach(lc, parts_of((Node *) target->expr))
 	{
 		if (kr_search_type_of(lfirst(lc)) != NULL)
 			return (Node *) target->expr;
@@ -101,7 +100,7 @@ open_parts(Node *key)
 {
 	ListCell *lc;
 
-	foreach(lc, *parts_of(key))
+	foreach(lc, parts_of(key))
 	{
 		const KrEncryptedType *type = kr_search_type_of(lfirst(lc));
 
