@@ -102,12 +102,12 @@ store_success(KrCacheSlot *slot, int index, const KrSecret *material, TimestampT
 static void
 store_failure(KrCacheSlot *slot, int index, KrStatus status, TimestampTz now)
 {
-	bool in_grace = slot->state == KR_SLOT_READY && !is_refusal(status) &&
-		!TimestampDifferenceExceeds(slot->verified_at, now, kr_guc_cache_grace * 1000);
+	TimestampTz end_of_grace = TimestampTzPlusMilliseconds(slot->verified_at, (int64) kr_guc_cache_grace * 1000);
 
-	if (in_grace)
+	if (slot->state == KR_SLOT_READY && !is_refusal(status) && now < end_of_grace)
 	{
-		slot->retry_at = TimestampTzPlusMilliseconds(now, KR_RECHECK_RETRY_MS);
+		/* the last attempt is when grace ends, so that it lasts no longer than was promised */
+		slot->retry_at = Min(TimestampTzPlusMilliseconds(now, KR_RECHECK_RETRY_MS), end_of_grace);
 		return;
 	}
 	if (slot->state == KR_SLOT_READY)

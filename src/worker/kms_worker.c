@@ -252,10 +252,29 @@ wipe_cache(int code, Datum arg)
 }
 
 static void
+reload_if_told(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	load_settings();
+}
+
+/* In turns: keys to verify may never run out, nor may requests, and both must go on. */
+static void
 serve(void)
 {
-	while (!stopping() && (fetch_one() || kr_keys_request_serve(handle)))
+	bool found = true;
+
+	while (found && !stopping())
+	{
+		reload_if_told();
+		found = fetch_one();
+		if (!stopping())
+			found = kr_keys_request_serve(handle) || found;
 		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 static void
@@ -267,12 +286,7 @@ wait_for_work(void)
 	(void) WaitLatch(MyLatch, events, timeout, kr_pg_wait_event("KeyringKmsMain"));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-		load_settings();
-	}
+	reload_if_told();
 }
 
 void

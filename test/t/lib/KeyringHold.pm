@@ -55,6 +55,7 @@ sub new
 	append_to_file("$dir/calls", '');
 	append_to_file("$dir/command", <<"END");
 echo call >> '$dir/calls'
+if [ -e '$dir/delay' ]; then sleep "\$(cat '$dir/delay')"; fi
 while [ -e '$dir/held' ]; do sleep 0.05; done
 if [ -e '$dir/complaint' ]; then cat '$dir/complaint' >&2; exit 1; fi
 cat '$dir/keys'
@@ -128,6 +129,15 @@ sub succeed
 {
 	my ($self) = @_;
 	unlink "$self->{dir}/complaint";
+	return;
+}
+
+# Each call takes so many seconds.
+sub delay
+{
+	my ($self, $seconds) = @_;
+	unlink "$self->{dir}/delay";
+	append_to_file("$self->{dir}/delay", $seconds);
 	return;
 }
 
