@@ -30,6 +30,7 @@ typedef struct KrCacheSlot
 	KrStatus status; /* of the last attempt */
 	KrKmsReport report;
 	TimestampTz since;       /* when status was first seen; 0 = no attempt yet */
+	TimestampTz finished_at; /* end of the last attempt */
 	TimestampTz verified_at; /* last successful unwrap */
 	TimestampTz retry_at;    /* FAILED, or READY after a failure: not asked again before */
 

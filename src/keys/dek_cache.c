@@ -102,9 +102,13 @@ choose_victim(TimestampTz now)
 	return best;
 }
 
-/* Under the exclusive lock: the slot to wait on, or -1 when every slot is busy. */
+/*
+ * Under the exclusive lock: the slot to wait on, or -1 when every slot is busy. A failure
+ * that came while we waited, since start, is our answer, however late we look at it: a crowd
+ * on a busy machine would otherwise repeat what it should only hear.
+ */
 static int
-post_fetch(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz now)
+post_fetch(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz start, TimestampTz now)
 {
 	int index = kr_keys_cache_find(digest);
 	KrCacheSlot *slot;
@@ -127,7 +131,7 @@ post_fetch(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz
 
 	slot = &kr_keys_cache->slots[index];
 	if (slot->state == KR_SLOT_FREE ||
-		(slot->state == KR_SLOT_FAILED && now >= slot->retry_at))
+		(slot->state == KR_SLOT_FAILED && now >= slot->retry_at && slot->finished_at < start))
 		slot->state = KR_SLOT_WANTED;
 	pg_atomic_write_u64(&slot->last_used, (uint64) now);
 	return index;
@@ -158,17 +162,18 @@ read_answer(int index, const uint8 digest[KR_DIGESTBYTES], KrCacheRef *ref,
 	return false;
 }
 
-/* One look without waiting: an answer, or the slot (or none) to wait on. */
+/* One look without waiting. start: when the wait began. */
 static bool
-look(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], KrCacheRef *ref,
-	 KrStatus *status, KrKmsReport *report, int *index)
+look(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz start, KrCacheRef *ref,
+	 KrStatus *status, KrKmsReport *report)
 {
+	int index;
 	TimestampTz now = GetCurrentTimestamp();
 	bool answered;
 
 	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
-	*index = post_fetch(key, digest, now);
-	answered = *index >= 0 && read_answer(*index, digest, ref, status, report);
+	index = post_fetch(key, digest, start, now);
+	answered = index >= 0 && read_answer(index, digest, ref, status, report);
 	LWLockRelease(kr_keys_cache_lock);
 	return answered;
 }
@@ -200,12 +205,11 @@ wait_for_worker(KrCacheRef *ref, const KrWrapped *key, const uint8 digest[KR_DIG
 
 	for (;;)
 	{
-		int index;
 		TimestampTz now;
 
 		/* prepared before the look, so that an answer that comes in between is not missed */
 		ConditionVariablePrepareToSleep(&kr_keys_cache->changed);
-		if (look(key, digest, ref, &status, report, &index))
+		if (look(key, digest, start, ref, &status, report))
 			break;
 
 		now = GetCurrentTimestamp();

@@ -154,6 +154,7 @@ kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const KrSecret *m
 		if (slot->since == 0 || slot->status != status)
 			slot->since = now;
 		slot->status = status;
+		slot->finished_at = now;
 		slot->report = *report;
 		if (status == KR_OK)
 			store_success(slot, work->slot, material, now);

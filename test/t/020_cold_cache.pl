@@ -81,6 +81,25 @@ is($after[2] - $before[2], 1, 'and counted as one failure');
 $keys->succeed;
 wait_for($node, 'SELECT v FROM t', 'secret', 'it is tried again, and works');
 
+# One of them comes late, when others would try again: it gets the answer to its own question all the same.
+sql_ok($node, 'SELECT keyring_flush_cache()', 'flushed');
+$keys->fail('the safe is still locked');
+$keys->hold;
+my $late = start_sql($node, 'SELECT v FROM t', name => 'late');
+wait_until_waiting($node, 'late');
+my $pid = sql_value($node, q(SELECT pid FROM pg_stat_activity WHERE application_name = 'late'));
+kill 'STOP', $pid;
+@before = counters();
+$keys->release;
+wait_until(sub { (counters())[2] > $before[2] }, 'the failure');
+sleep 3;
+$keys->succeed;
+kill 'CONT', $pid;
+my %answer = finish_sql($late);
+like($answer{all}, qr/the safe is still locked/, 'a late session gets the failure that it has waited for');
+is((counters())[3], $before[3] + 1, 'and does not cause another attempt');
+wait_for($node, 'SELECT v FROM t', 'secret', 'which is left to the next one');
+
 # keyring.cache_ttl, changed while the worker sleeps until tomorrow.
 $calls = $keys->calls;
 sql_ok($node, q(ALTER SYSTEM SET keyring.cache_ttl = '1s'; SELECT pg_reload_conf()), 'a short cache_ttl');
