@@ -11,6 +11,7 @@
 
 #include "keys/dek_cache.h"
 #include "keys/store.h"
+#include "pg/compat.h"
 
 /* How this process numbers its envelopes: one random prefix, then a counter (doc/envelope.md). */
 typedef struct KrSealer
@@ -66,7 +67,7 @@ extern KrSealer *kr_keys_sealer(KrKey *key);
 extern KrTokenContext *kr_keys_token_context(void);
 
 /* Throws for this key: "could not <doing> with key 3 (label): ..." */
-extern void kr_keys_fail(const KrKey *key, KrStatus status, const KrKmsReport *report, const char *doing) pg_attribute_noreturn();
+pg_noreturn extern void kr_keys_fail(const KrKey *key, KrStatus status, const KrKmsReport *report, const char *doing);
 
 /* Registers the callbacks; from _PG_init. */
 extern void kr_keys_ring_init(void);

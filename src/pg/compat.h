@@ -26,6 +26,11 @@
 	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
 	PG_FUNCTION_INFO_V1(name)
 
+/* 18 puts it in front of a declaration, and has no other */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /* 16 wants a check hook's extra data from guc_malloc instead of malloc */
 #if PG_VERSION_NUM >= 160000
 #define kr_pg_guc_extra(size) guc_malloc(LOG, size)

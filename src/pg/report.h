@@ -7,6 +7,7 @@
 #define KR_PG_REPORT_H
 
 #include "crypto/status.h"
+#include "pg/compat.h"
 
 /* What failed and on which key. Any string may be NULL. */
 typedef struct KrFailure
@@ -22,7 +23,7 @@ typedef struct KrFailure
 extern int kr_pg_sqlstate(KrStatus status);
 
 /* Throws. doing: "open a value", "wrap the data key": completes "could not ...". */
-extern void kr_pg_throw(const KrFailure *failure, const char *doing) pg_attribute_noreturn();
+pg_noreturn extern void kr_pg_throw(const KrFailure *failure, const char *doing);
 
 /* "key 3 (label)" or "key 3", palloc'd. */
 extern char *kr_pg_key_words(int32 key_id, const char *label);
