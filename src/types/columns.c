@@ -9,10 +9,11 @@
  * inherit from it, parents first as ALTER TABLE takes them; then obstacles are
  * looked for again, as there may be new ones.
  *
- * The ALTER TABLE runs as the current user, so all of PostgreSQL's own checks
- * apply, with a search_path that holds nothing a user can put objects into:
- * ALTER TABLE parses the table's CHECKs and indexes again for the new type, and an operator
- * found elsewhere could take a plaintext with it.
+ * What the table's owner has attached to it (CHECKs, indexes) calls functions of the owner's
+ * choice, when it is planned and for each row. So whoever calls, obstacles are looked for and
+ * ALTER TABLE runs with the owner's rights, as REINDEX and CLUSTER do; and with a search_path
+ * that holds nothing a user can put objects into: the expressions are parsed again for
+ * the new type, and an operator found elsewhere could take a plaintext with it.
  */
 #include "postgres.h"
 
@@ -36,6 +37,7 @@
 #include "types/conversion.h"
 #include "types/length_check.h"
 #include "types/obstacles.h"
+#include "types/table_owner.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -224,11 +226,14 @@ inspect_tables(KrColumnChange *change, LOCKMODE lockmode)
 {
 	List *numparents;
 	List *relations;
+	KrIdentity caller;
 
 	LockRelationOid(change->relation, lockmode);
 	plan_change(change);
 	relations = find_all_inheritors(change->relation, lockmode, &numparents);
+	caller = kr_types_enter_owner(change->relation);
 	refuse_obstacles(change, relations, numparents);
+	kr_types_leave_owner(caller);
 	return relations;
 }
 
@@ -237,7 +242,15 @@ static void
 require_key(const KrColumnChange *change)
 {
 	if (!change->encrypt)
+	{
+		KrIdentity caller;
+
+		/* the owner too: it gets the plaintext, and its functions see it on the way */
 		kr_keys_require_reader();
+		caller = kr_types_enter_owner(change->relation);
+		kr_keys_require_reader();
+		kr_types_leave_owner(caller);
+	}
 	else
 		pfree(kr_keys_seal(change->type->base->oid, "", 0, NULL));
 }
@@ -419,6 +432,7 @@ change_column(KrColumnChange *change)
 	int nest_level;
 	List *relations;
 	ListCell *cell;
+	KrIdentity caller;
 
 	PreventCommandIfReadOnly(change->encrypt ? "keyring_encrypt_column()" : "keyring_decrypt_column()");
 	plan_change(change);
@@ -436,7 +450,9 @@ change_column(KrColumnChange *change)
 	relations = inspect_tables(change, AccessExclusiveLock);
 	refuse_use(change);
 	announce(change, relations);
+	caller = kr_types_enter_owner(change->relation);
 	run_statement(make_statement(change));
+	kr_types_leave_owner(caller);
 	AtEOXact_GUC(false, nest_level);
 }
 

@@ -151,12 +151,16 @@ SELECT keyring_encrypt_column('owned', 'c');
 INSERT INTO owned VALUES ('x');
 RESET ROLE;
 
--- decrypting shows plaintext
+-- decrypting shows plaintext, to the owner too
 SET keyring.require_reader = on;
 SET ROLE regress_convert_admin;
 SELECT keyring_decrypt_column('owned', 'c');
 RESET ROLE;
 SELECT keyring_grant('regress_convert_admin', 'reader');
+SET ROLE regress_convert_admin;
+SELECT keyring_decrypt_column('owned', 'c');
+RESET ROLE;
+SELECT keyring_grant('regress_convert_owner', 'reader');
 SET ROLE regress_convert_admin;
 SELECT keyring_decrypt_column('owned', 'c');
 TABLE owned;
