@@ -27,8 +27,10 @@ for my $places (0, 1)
 	$node->restart;
 	like(log_since($node, $position), qr/too many background workers/, "$places places: PostgreSQL says so in its log");
 	sql_is($node, 'SELECT i FROM plain', '7', "$places places: plain tables are served");
-	sql_is($node, 'SELECT count(*), max(octet_length(v::bytea)) IS NULL FROM t WHERE id > 1',
-		'0|t', "$places places: also a scan that meets no value");
+	sql_is(
+		$node, 'SELECT count(*), max(v::text) IS NULL FROM t WHERE id > 1',
+		'0|t', "$places places: also a scan that meets no value"
+	);
 	sql_is($node, 'SELECT key_id FROM t, keyring_inspect(v)', '1', "$places places: headers can be read");
 	my $start = time;
 	sql_fails($node, 'SELECT v FROM t', 'KR005', $hint, "$places places: a value cannot be read");
