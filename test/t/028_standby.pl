@@ -65,14 +65,17 @@ my %refused = (
 	'a write' => q(INSERT INTO t VALUES (0, 'x', 'x')),
 	'dropping the extension' => 'DROP EXTENSION keyring CASCADE',
 );
-my $calls = sql_value($standby, q(SELECT value FROM keyring_stats WHERE name = 'unwraps'));
+my $keys = KeyringHold->new($standby);
+wait_until(sub { sql_value($standby, 'SHOW keyring.root_key_command') ne '' }, 'the command to be set');
+my $calls = $keys->calls;
 
 for my $what (sort keys %refused)
 {
 	sql_fails($standby, $refused{$what}, '25006', qr/read-only transaction|during recovery/, "$what is refused");
 }
-sql_is($standby, q(SELECT value FROM keyring_stats WHERE name = 'unwraps'), $calls,
-	'before anybody is asked for a key');
+is($keys->calls, $calls, 'before anybody is asked for a root key');
+sql_is($standby, 'SELECT bool_and(ok) FROM keyring_check_key(1)', 't', 'as others do');
+ok($keys->calls > $calls, 'of whom one knows that they ask');
 
 # The primary changes its keys; a session of the standby that is in a transaction follows.
 my $session = background($standby);
@@ -108,7 +111,7 @@ sql_fails(
 	qr/could not find root key $second_key/,
 	'which the standby does not have'
 );
-append_to_file(root_key_file($standby), $new_line);
+$keys->write_keys($keys->keys_text . $new_line);
 sql_is($standby, 'DO $$BEGIN PERFORM keyring_flush_cache(); END$$; SELECT v FROM t WHERE id = 1',
 	'value 1', 'now it has');
 
