@@ -12,7 +12,7 @@ use KeyringTest;
 my $preload = 'keyring, auto_explain';
 $preload = "pg_stat_statements, $preload" if -e pgxs_sibling('extension/pg_stat_statements.control');
 
-# log_min_messages: "log" would leave out errors
+# debug1: whatever a server may be told to log of itself
 my $node = KeyringTest->new_node(
 	'main',
 	streaming => 'logical',

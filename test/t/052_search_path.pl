@@ -7,8 +7,7 @@ use warnings FATAL => 'all';
 use KeyringLeak;
 use KeyringTest;
 
-my $node = KeyringTest->new_node('main',
-	conf => "log_statement = none\nlog_min_messages = log\nmax_locks_per_transaction = 1024");
+my $node = KeyringTest->new_node('main', conf => "log_statement = none\nmax_locks_per_transaction = 1024");
 
 sql_ok(
 	$node, q(

@@ -77,7 +77,7 @@ sub new_node
 sub _configuration
 {
 	my (%options) = @_;
-	my @lines = ("log_min_messages = log", "max_worker_processes = 16");
+	my @lines = ("max_worker_processes = 16");
 
 	push @lines, "shared_preload_libraries = 'keyring'" if $options{preload} // 1;
 	push @lines, slurp_file($ENV{KEYRING_EXTENSION_PATHS}) if $ENV{KEYRING_EXTENSION_PATHS};
