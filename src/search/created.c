@@ -128,7 +128,7 @@ kr_search_give_created_columns_modes(CreateTableAsStmt *statement)
 		statement->query = (Node *) query;
 	}
 
-	/* what the materialized view will store was copied before our work on the query */
+	/* what the materialized view will store was copied before our work on the query; a Node up to 17, then a Query */
 	if (statement->into->viewQuery != NULL)
-		statement->into->viewQuery = (Node *) copyObject(query);
+		statement->into->viewQuery = (void *) copyObject(query);
 }
