@@ -65,15 +65,21 @@ kr_keys_may_read(void)
 }
 
 void
-kr_keys_require_reader(void)
+kr_keys_refuse_reading(Oid role)
 {
-	if (kr_keys_may_read())
-		return;
+	const char *name = GetUserNameFromId(role, false);
+
 	ereport(ERROR,
 			(errcode(KR_ERRCODE_NOT_READER),
-			 errmsg("role \"%s\" may not read encrypted values", GetUserNameFromId(GetUserId(), false)),
-			 errhint("A role with the admin capability can allow it: SELECT keyring_grant('%s', 'reader').",
-					 GetUserNameFromId(GetUserId(), false))));
+			 errmsg("role \"%s\" may not read encrypted values", name),
+			 errhint("A role with the admin capability can allow it: SELECT keyring_grant('%s', 'reader').", name)));
+}
+
+void
+kr_keys_require_reader(void)
+{
+	if (!kr_keys_may_read())
+		kr_keys_refuse_reading(GetUserId());
 }
 
 void

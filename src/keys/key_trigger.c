@@ -10,7 +10,9 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "keys/lifecycle.h"
+#include "miscadmin.h"
 #include "pg/compat.h"
+#include "pg/guc.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
 
@@ -62,6 +64,19 @@ check_move(HeapTuple before, HeapTuple after, TupleDesc desc)
 	}
 }
 
+/*
+ * keyring's own functions insert with the owner's rights; every other row comes from a
+ * dump or a publisher, together with envelopes. Were those read as plaintext, they would
+ * be sealed again without a word: so the rows are refused, and without a key so are they.
+ */
+static void
+check_restoring(void)
+{
+	if (!InLocalUserIdChange() && kr_pg_input_format() != KR_FORMAT_CIPHERTEXT)
+		refuse("keys are restored together with ciphertext, but keyring.input_format is plaintext",
+			   "SET keyring.input_format = ciphertext, for the values that belong to the keys too.");
+}
+
 /* A row from elsewhere fits only if it shares this database's token key: equality would silently fail otherwise. */
 static void
 check_token_key(HeapTuple tuple, TupleDesc desc)
@@ -101,6 +116,7 @@ keyring_key_guard(PG_FUNCTION_ARGS)
 		refuse("keys cannot be deleted", "keyring_destroy_key() erases a key; its row stays, for the record.");
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{
+		check_restoring();
 		check_token_key(trigger->tg_trigtuple, desc);
 		return PointerGetDatum(trigger->tg_trigtuple);
 	}

@@ -72,17 +72,16 @@ kr_keys_require_primary(void)
 }
 
 static void
-fail(const KrKeyRow *row, const KrRequestResult *result, const char *doing)
+fail(const KrKeyRow *row, const KrRequestResult *result, const char *verb)
 {
+	const char *what = row->id == 0 ? "a key" : kr_pg_key_words(row->id, row->label);
 	KrFailure failure = {
 		.status = result->status,
-		.key_id = row->id,
-		.label = row->label,
 		.message = result->report.message,
 		.hint = result->report.hint
 	};
 
-	kr_pg_throw(&failure, doing);
+	kr_pg_throw(&failure, psprintf("%s %s", verb, what));
 }
 
 static const KrKmsProvider *
@@ -198,7 +197,7 @@ make_material(KrKeyRow *row, List *rows)
 		request->other = source->wrapped;
 	kr_keys_request(result, request);
 	if (result->status != KR_OK)
-		fail(row, result, "create a key");
+		fail(row, result, "create");
 
 	if (result->report.notice[0] != '\0')
 		ereport(WARNING, (errmsg("%s", result->report.notice)));
@@ -262,7 +261,7 @@ kr_keys_create(const char *provider, const char *resource, const char *label)
 }
 
 static void
-check_live(const KrKeyRow *row, const char *doing)
+check_live(const KrKeyRow *row, const char *verb)
 {
 	KrRequest *request = palloc0(sizeof(KrRequest));
 	KrRequestResult *result = palloc(sizeof(KrRequestResult));
@@ -271,7 +270,7 @@ check_live(const KrKeyRow *row, const char *doing)
 	request->key = row->wrapped;
 	kr_keys_request(result, request);
 	if (result->status != KR_OK)
-		fail(row, result, doing);
+		fail(row, result, verb);
 }
 
 static void
@@ -306,7 +305,7 @@ kr_keys_activate(int32 id)
 	ListCell *lc;
 
 	check_activable(row);
-	check_live(row, "activate a key");
+	check_live(row, "activate");
 	if (row->state == KR_KEY_PRIMARY)
 		return;
 
@@ -343,7 +342,7 @@ kr_keys_rewrap(int32 id)
 	request->key = row->wrapped;
 	kr_keys_request(result, request);
 	if (result->status != KR_OK)
-		fail(row, result, "rewrap a key");
+		fail(row, result, "rewrap");
 
 	kr_keys_store_lock();
 	now = kr_keys_require(id);

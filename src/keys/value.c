@@ -24,6 +24,7 @@
 #define KR_PLAINTEXTMAX (MaxAllocSize - VARHDRSZ - KR_ENVELOPE_HEADERMAX - KR_XAES_TAGBYTES)
 
 bool kr_keys_opened_value = false;
+bool kr_keys_made_searchable = false;
 
 static const uint8 *
 envelope_bytes(const struct varlena *envelope, Size *len)
@@ -138,6 +139,7 @@ kr_keys_seal(Oid base_type, const char *plain, Size len, const KrCanonical *cano
 		/* first of all: to somebody who writes, a missing primary key is the thing to be told */
 		(void) require_primary();
 		kr_keys_token(token, base_type, canonical);
+		kr_keys_made_searchable = true;
 	}
 
 	compressed = compress(plain, len, &compressed_len);
@@ -269,6 +271,8 @@ kr_keys_stored_token(const struct varlena *envelope)
 static bool
 token_fits(const KrEnvelope *header, int32 typmod)
 {
+	if (typmod == KR_TYPMOD_SEARCHABLE)
+		kr_keys_made_searchable = true;
 	return typmod == KR_TYPMOD_NONE || (header->token != NULL) == (typmod == KR_TYPMOD_SEARCHABLE);
 }
 

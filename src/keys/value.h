@@ -65,6 +65,9 @@ extern bool kr_keys_is_current(const struct varlena *envelope, int32 typmod);
 /* Becomes true when this backend opens a value; whoever watches clears it. */
 extern bool kr_keys_opened_value;
 
+/* Becomes true when a value for a searchable column is sealed or taken in; whoever watches clears it. */
+extern bool kr_keys_made_searchable;
+
 /*
  * Checks an envelope that came from outside (input_format = ciphertext): header
  * always; tag and token flag against typmod; the authentication tag if the key is
@@ -75,6 +78,9 @@ extern void kr_keys_accept(Oid base_type, const struct varlena *envelope, int32 
 /* KR008 unless the current user may read plaintext in this database. Cached per user. */
 extern void kr_keys_require_reader(void);
 extern bool kr_keys_may_read(void);
+
+/* Throws KR008 for a role that was found not to be a reader. */
+pg_noreturn extern void kr_keys_refuse_reading(Oid role);
 
 /* 42501 unless the current user has one of these capabilities ("admin", "backup", "reader"). */
 extern bool kr_keys_has_capability(const char *capability);

@@ -9,9 +9,12 @@
 #include "postgres.h"
 
 #include "access/tupdesc.h"
+#include "access/xact.h"
 #include "executor/executor.h"
+#include "keys/value.h"
 #include "pg/compat.h"
 #include "search/hooks.h"
+#include "search/oversize.h"
 #include "search/statement.h"
 #include "types/basetype.h"
 #include "types/printed.h"
@@ -34,6 +37,7 @@ kr_search_forget_values(void)
 	kr_types_printed_plaintext = false;
 	kr_types_took_plaintext = false;
 	kr_keys_opened_value = false;
+	kr_keys_made_searchable = false;
 	kr_search_hide_context = false;
 }
 
@@ -45,20 +49,46 @@ kr_search_enter(KrStatement *saved, bool placeholder)
 	depth++;
 	saved->placeholder = kr_types_placeholder;
 	kr_types_placeholder = placeholder;
+	saved->placeholder_for = kr_types_placeholder_for;
+	kr_types_placeholder_for = InvalidOid;
 	saved->refreshing = kr_search_refreshing;
 	saved->running = kr_types_running;
 	kr_types_running = NULL;
+}
+
+/* A placeholder that did not go into an error message must not be taken for the value. */
+static void
+refuse_placeholder(Oid role)
+{
+	if (OidIsValid(role))
+		kr_keys_refuse_reading(role);
 }
 
 /* After an error, the log is yet to be written. */
 void
 kr_search_leave(const KrStatement *saved, bool failed)
 {
+	Oid placeholder_for = kr_types_placeholder_for;
+
 	if (--depth == 0 && !failed)
 		kr_search_forget_values();
 	kr_types_placeholder = saved->placeholder;
 	kr_search_refreshing = saved->refreshing;
 	kr_types_running = saved->running;
+	kr_types_placeholder_for = saved->placeholder_for;
+	if (!failed)
+		refuse_placeholder(placeholder_for);
+}
+
+/* Triggers that are put off to the commit may print outside of any statement. */
+static void
+transaction_ends(XactEvent event, void *arg)
+{
+	Oid placeholder_for = kr_types_placeholder_for;
+
+	kr_types_placeholder_for = InvalidOid;
+	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
+		refuse_placeholder(placeholder_for);
 }
 
 /* Whether a query modifies a table and returns no encrypted column. */
@@ -92,6 +122,7 @@ static void
 executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_ONCE_PARAMETER)
 {
 	ExecutorRun_hook_type next = next_executor_run ? next_executor_run : standard_ExecutorRun;
+	ErrorContextCallback watch;
 	KrStatement saved;
 
 	if (!kr_search_active())
@@ -104,6 +135,7 @@ executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_
 	/* what workers open they do not tell; their errors come back through here */
 	if (query->plannedstmt->parallelModeNeeded)
 		kr_types_took_plaintext = true;
+	kr_search_watch_errors(&watch);
 	PG_TRY();
 	{
 		next(query, direction, count KR_EXECUTE_ONCE);
@@ -114,6 +146,7 @@ executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	kr_search_unwatch_errors(&watch);
 	kr_search_leave(&saved, false);
 }
 
@@ -152,4 +185,5 @@ kr_search_execute_init(void)
 	ExecutorRun_hook = executor_run;
 	next_executor_finish = ExecutorFinish_hook;
 	ExecutorFinish_hook = executor_finish;
+	RegisterXactCallback(transaction_ends, NULL);
 }

@@ -13,6 +13,7 @@
 typedef struct KrStatement
 {
 	bool placeholder;
+	Oid placeholder_for;
 	bool refreshing;
 	struct PlanState *running;
 } KrStatement;

@@ -9,9 +9,11 @@
 
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "keys/value.h"
 #include "search/columns.h"
 #include "search/guard.h"
 #include "search/hooks.h"
+#include "search/oversize.h"
 #include "search/statement.h"
 #include "tcop/utility.h"
 #include "utils/inval.h"
@@ -71,6 +73,20 @@ copies_into_encrypted(Node *statement)
 }
 
 static bool
+indexes_encrypted(Node *statement)
+{
+	RangeVar *relation;
+
+	if (IsA(statement, IndexStmt))
+		relation = ((IndexStmt *) statement)->relation;
+	else if (IsA(statement, AlterTableStmt))
+		relation = ((AlterTableStmt *) statement)->relation;
+	else
+		return false;
+	return kr_search_has_encrypted_column(RangeVarGetRelid(relation, NoLock, true));
+}
+
+static bool
 refreshes_concurrently(Node *statement)
 {
 	return IsA(statement, RefreshMatViewStmt) && ((RefreshMatViewStmt *) statement)->concurrent;
@@ -84,15 +100,19 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 	ProcessUtility_hook_type next = next_process_utility ? next_process_utility : standard_ProcessUtility;
 	Node *statement = pstmt->utilityStmt;
 	bool hide_context = kr_search_hide_context;
+	ErrorContextCallback watch;
 	KrStatement saved;
 
 	kr_search_enter(&saved, prints_errors_only(statement));
+	kr_search_watch_errors(&watch);
 	PG_TRY();
 	{
 		if (copies_into_encrypted(statement))
 			kr_search_hide_context = true;
 		if (refreshes_concurrently(statement))
 			kr_search_refreshing = true;
+		if (indexes_encrypted(statement))
+			kr_keys_made_searchable = true;
 		next(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		if (IsA(statement, CreateStmt) && ((CreateStmt *) statement)->partspec != NULL)
 			kr_search_check_partition_key(((CreateStmt *) statement)->relation);
@@ -106,6 +126,7 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	kr_search_unwatch_errors(&watch);
 	kr_search_leave(&saved, false);
 }
 

@@ -9,6 +9,7 @@
 
 #include "access/parallel.h"
 #include "libpq/pqformat.h"
+#include "miscadmin.h"
 #include "pg/guc.h"
 #include "tcop/pquery.h"
 #include "types/armor.h"
@@ -164,7 +165,10 @@ keyring_value_out(PG_FUNCTION_ARGS)
 	if (prints_ciphertext())
 		PG_RETURN_CSTRING(kr_types_armor(kr_types_detoast(PG_GETARG_DATUM(0))));
 	if (prints_placeholder())
+	{
+		kr_types_placeholder_for = GetUserId();
 		PG_RETURN_CSTRING(pstrdup("(encrypted)"));
+	}
 
 	envelope = kr_types_detoast(PG_GETARG_DATUM(0));
 	if (base->open_string != NULL)

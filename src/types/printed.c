@@ -8,3 +8,4 @@
 bool kr_types_printed_plaintext = false;
 bool kr_types_took_plaintext = false;
 bool kr_types_placeholder = false;
+Oid kr_types_placeholder_for = InvalidOid;

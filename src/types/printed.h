@@ -21,4 +21,11 @@ extern bool kr_types_took_plaintext;
  */
 extern bool kr_types_placeholder;
 
+/*
+ * The role that was given a placeholder, or InvalidOid. A statement that ends well
+ * printed it elsewhere than in an error message, where it may be about to be stored
+ * as if it were the value: such a statement fails instead.
+ */
+extern Oid kr_types_placeholder_for;
+
 #endif

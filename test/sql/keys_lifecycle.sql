@@ -65,9 +65,13 @@ UPDATE keyring_key SET id = 9 WHERE id = 4;
 UPDATE keyring_key SET state = NULL WHERE id = 4;
 DELETE FROM keyring_key WHERE id = 4;
 TRUNCATE keyring_key;
-INSERT INTO keyring_key (id, tag, uuid, provider, wrapped, check_value, token_key_id)
+PREPARE restore AS INSERT INTO keyring_key (id, tag, uuid, provider, wrapped, check_value, token_key_id)
     VALUES (9, '\x00000001', '00000000-0000-0000-0000-000000000001', 'managed', '\x00',
             decode(repeat('00', 32), 'hex'), '\x0102030405060708');
+EXECUTE restore;
+SET keyring.input_format = ciphertext;
+EXECUTE restore;
+RESET keyring.input_format;
 SET session_replication_role = replica;
 DELETE FROM keyring_key WHERE id = 4;
 RESET session_replication_role;

@@ -61,6 +61,49 @@ INSERT INTO t VALUES (5, 'x', 'one');   -- the key is not shown
 \set VERBOSITY terse
 DELETE FROM t WHERE id = 4;
 
+-- the placeholder of error messages is not stored in the place of a value
+CREATE TABLE note (line text);
+INSERT INTO note SELECT format('%s', r) FROM t;
+INSERT INTO note SELECT t::text FROM t;
+INSERT INTO note SELECT r FROM t;
+CREATE TABLE noted (id integer UNIQUE, v encrypted_text, line text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.line := format('%s', NEW.v);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER note BEFORE INSERT ON noted FOR EACH ROW EXECUTE FUNCTION note();
+INSERT INTO noted VALUES (1, 'one');
+COPY noted (id, v) FROM stdin;
+1	one
+\.
+DROP TRIGGER note ON noted;
+CREATE FUNCTION note_late() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    line text := format('%s', NEW.v);
+BEGIN
+    INSERT INTO note VALUES (line);
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER note_late AFTER INSERT ON noted DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION note_late();
+INSERT INTO noted VALUES (2, 'two');
+BEGIN;
+INSERT INTO noted VALUES (2, 'two');
+SET CONSTRAINTS ALL IMMEDIATE;
+ROLLBACK;
+DROP TRIGGER note_late ON noted;
+INSERT INTO noted VALUES (3, 'three');
+DO $$
+BEGIN
+    INSERT INTO noted VALUES (3, 'another');
+EXCEPTION WHEN unique_violation THEN
+    RAISE NOTICE '%', SQLERRM;
+END $$;
+INSERT INTO noted VALUES (4, 'four');
+SELECT id, line FROM noted ORDER BY id;
+SELECT * FROM note;
+
 RESET ROLE;
 SELECT keyring_grant('regress_writer', 'reader');
 SET ROLE regress_writer;

@@ -90,7 +90,9 @@ sql_ok(
 	$node, q(INSERT INTO t VALUES (5, 'Zürich', 'Zürich'), (6, '5 €', '5 €');
 	COPY keyring_key TO ') . "$keys'", 'values with letters of their own'
 );
-sql_ok($node, "CREATE EXTENSION keyring; COPY keyring_key FROM '$keys'; $table", 'the same keys there', db => 'latin');
+sql_ok($node, 'CREATE EXTENSION keyring', 'keyring there', db => 'latin');
+put_ciphertext('latin', "COPY keyring_key FROM '$keys'");
+sql_ok($node, $table, 'and a table', db => 'latin');
 for my $id (5, 6)
 {
 	my ($v, $s) = split /\|/, in_ciphertext('postgres', "SELECT v, s FROM t WHERE id = $id");

@@ -370,6 +370,7 @@ damaged_dump('a value of another column kind',
 damaged_dump('a cut envelope', qr/KR006|22P02/, 'ciphertext', sub { $_[0] =~ s/^(7\tkeyring:\S{24})\S+/$1/m });
 damaged_dump('plaintext in it', qr/22P02/, 'ciphertext', sub { $_[0] =~ s/^(7\t)\S+/${1}Name 7/m });
 damaged_dump('the wrong input_format', qr/KR007/, 'plaintext', sub { $_[0] = $dump });
+damaged_dump('the wrong input_format, keys first', qr/55000.*keyring\.input_format is plaintext/, 'plaintext', sub { });
 
 # --- all databases, into a cluster without the root key ----------------------------------------
 

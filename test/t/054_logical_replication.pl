@@ -72,7 +72,8 @@ sub copy_keys
 	my ($db) = @_;
 	local $ENV{PGOPTIONS} = '-c keyring.output_format=ciphertext';
 	my $rows = $publisher->safe_psql('postgres', 'COPY keyring_key TO STDOUT');
-	return sql_ok($subscriber, "COPY keyring_key FROM STDIN;\n$rows\n\\.\n", "$db: the keys are copied", db => $db);
+	my $copy = "SET keyring.input_format = ciphertext; COPY keyring_key FROM STDIN;\n$rows\n\\.\n";
+	return sql_ok($subscriber, $copy, "$db: the keys are copied", db => $db);
 }
 
 append_to_file(root_key_file($subscriber), slurp_file(root_key_file($publisher)));
@@ -115,7 +116,8 @@ for my $db (qw(in_text in_binary))
 		"$db: the old primary steps down",
 		db => $db
 	);
-	sql_ok($subscriber, "COPY keyring_key FROM STDIN;\n$row\n\\.\n", "$db: the new key", db => $db);
+	my $copy = "SET keyring.input_format = ciphertext; COPY keyring_key FROM STDIN;\n$row\n\\.\n";
+	sql_ok($subscriber, $copy, "$db: the new key", db => $db);
 }
 sql_ok(
 	$publisher,
