@@ -19,6 +19,8 @@ kr_crypto_status_name(KrStatus status)
 			return "too_large";
 		case KR_CRYPTO_FAILED:
 			return "crypto_failed";
+		case KR_NOT_CACHED:
+			return "not_cached";
 		case KR_KMS_AUTH:
 			return "auth";
 		case KR_KMS_DENIED:

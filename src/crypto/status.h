@@ -22,6 +22,7 @@ typedef enum KrStatus
 	KR_ENVELOPE_DAMAGED = 1, /* not an envelope that this version may open, or it fails to verify */
 	KR_TOO_LARGE = 2,        /* longer than the format or the cipher allows */
 	KR_CRYPTO_FAILED = 3,    /* OpenSSL refused: out of memory, no provider, no randomness */
+	KR_NOT_CACHED = 4,       /* the key is not in memory, and the caller may not wait for it */
 
 	/* one class for every way in which a KMS call ends; the class drives cache and jobs */
 	KR_KMS_AUTH = 16,              /* our own credential is bad or expired */

@@ -237,11 +237,7 @@ kr_keys_cache_acquire(KrCacheRef *ref, const KrWrapped *key, KrKmsReport *report
 	if (find_ready(digest, ref))
 		return KR_OK;
 	if (InterruptHoldoffCount > 0 || CritSectionCount > 0)
-	{
-		kr_kms_say(report->message, sizeof(report->message), "the key is not in memory, and this operation cannot wait for it");
-		kr_kms_say(report->hint, sizeof(report->hint), "Run keyring_check_key() for the key, then try again.");
-		return KR_KMS_ABORTED;
-	}
+		return KR_NOT_CACHED;
 	return wait_for_worker(ref, key, digest, report);
 }
 

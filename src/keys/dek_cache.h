@@ -56,7 +56,7 @@ kr_keys_cache_valid(const KrCacheRef *ref)
  * Finds the key or has it fetched; waits, interruptible, at most
  * keyring.kms_timeout and a little. Returns KR_OK and fills ref, or the status of
  * the attempt, with words in report. Where no waiting is allowed (interrupts are
- * held off: under a page lock) a miss returns KR_KMS_ABORTED at once.
+ * held off: under a page lock) a miss returns KR_NOT_CACHED at once.
  */
 extern KrStatus kr_keys_cache_acquire(KrCacheRef *ref, const KrWrapped *key, KrKmsReport *report);
 

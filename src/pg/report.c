@@ -24,6 +24,8 @@ static const KrReport reports[] = {
 	  "Split the value, or store it outside of the database." },
 	{ KR_CRYPTO_FAILED, ERRCODE_INTERNAL_ERROR, "OpenSSL reported a failure",
 	  "Look for memory shortage, and check the OpenSSL configuration (openssl list -providers)." },
+	{ KR_NOT_CACHED, KR_ERRCODE_KEY_UNAVAILABLE, "the key is not in memory, and nothing may wait here",
+	  "Read a value under the key, or run keyring_check_key(), then try again." },
 	{ KR_KMS_AUTH, KR_ERRCODE_KMS_UNREACHABLE, "the credential of this server was not accepted",
 	  "Check the credential settings of keyring and the server's clock." },
 	{ KR_KMS_DENIED, KR_ERRCODE_KMS_DENIED, "the owner of the key does not allow it",

@@ -20,6 +20,7 @@ static const struct
 	{ 1, KR_ENVELOPE_DAMAGED, "damaged" },
 	{ 2, KR_TOO_LARGE, "too_large" },
 	{ 3, KR_CRYPTO_FAILED, "crypto_failed" },
+	{ 4, KR_NOT_CACHED, "not_cached" },
 	{ 16, KR_KMS_AUTH, "auth" },
 	{ 17, KR_KMS_DENIED, "denied" },
 	{ 18, KR_KMS_DISABLED, "disabled" },
