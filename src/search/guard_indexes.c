@@ -82,8 +82,7 @@ check_indexed_expressions(List *expressions, const char *index)
 		if (kr_search_type_of(expr) != NULL || kr_search_element_type_of(expr) != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("index \"%s\" cannot be on an expression of type %s", index,
-							format_type_be(exprType(expr))),
+					 errmsg("index \"%s\" cannot be on an encrypted expression", index),
 					 errhint("Index a searchable column itself.")));
 	}
 }

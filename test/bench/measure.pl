@@ -195,7 +195,8 @@ sub measure_reads
 	line('scan past the column, per byte of table', $ratio, 'x plain', '1.00', $ratio <= 1.02);
 
 	($plain, $wide, $randomized) =
-	  compare($rows, map { ["SELECT count(*) FROM (SELECT v FROM $_ ORDER BY v OFFSET 0) s;"] } qw(plain wide randomized));
+	  compare($rows,
+		map { ["SELECT count(*) FROM (SELECT v FROM $_ ORDER BY v OFFSET 0) s;"] } qw(plain wide randomized));
 	added('sort', $plain, $wide, $randomized, 2, 0);
 	return;
 }

@@ -41,7 +41,7 @@ CREATE TABLE before AS TABLE patients;
 CREATE FUNCTION shape() RETURNS TABLE (about text, is text) LANGUAGE sql SET search_path = convert_column, public, pg_catalog AS $$
     SELECT 'column ' || attname, concat_ws(' ', format_type(atttypid, atttypmod), 'not null ' || attnotnull,
            'collation ' || nullif(attcollation, 0)::regcollation, 'storage ' || attstorage::text,
-           'statistics ' || attstattarget,
+           'statistics ' || nullif(attstattarget, -1),
            (SELECT array_agg(o) FROM unnest(attoptions) o WHERE o NOT LIKE 'pg\_%')::text, attacl::text, col_description(attrelid, attnum))
     FROM pg_attribute WHERE attrelid = 'patients'::regclass AND attnum > 0
     UNION ALL

@@ -33,29 +33,44 @@ sub damaged
 	return sql_is($node, 'SELECT v, s FROM t', 'one|one', "$name: and readable");
 }
 
-my @checks = split /\n/, sql_value($node, q(SELECT conname FROM pg_constraint WHERE conrelid = 'keyring_key'::regclass AND contype = 'c'));
+my @checks = split /\n/,
+  sql_value($node, q(SELECT conname FROM pg_constraint WHERE conrelid = 'keyring_key'::regclass AND contype = 'c'));
 sql_ok($node, "ALTER TABLE keyring_key @{[ join ', ', map { qq(DROP CONSTRAINT $_) } @checks ]}", 'no checks any more');
 
 damaged('unknown state', 'state', q('x'), 'XX001', qr/table keyring_key holds an unknown state "x"/);
-damaged('too long a wrap', 'wrapped', q(decode(repeat('00', 5000), 'hex')),
-	'XX001', qr/column "wrapped" of table keyring_key holds 5000 bytes, more than 4096/);
+damaged(
+	'too long a wrap',
+	'wrapped', q(decode(repeat('00', 5000), 'hex')),
+	'XX001', qr/column "wrapped" of table keyring_key holds 5000 bytes, more than 4096/
+);
 damaged('changed wrap', 'wrapped', q(set_byte(wrapped, 40, get_byte(wrapped, 40) # 1)),
 	'KR001', qr/with key 1: the wrapped key is not accepted/);
 damaged('cut wrap', 'wrapped', q(substr(wrapped, 1, 40)), 'KR001', qr/with key 1: the wrapped key is not accepted/);
-damaged('changed uuid', 'uuid', q('00000000-0000-0000-0000-000000000001'),
-	'KR001', qr/with key 1: the wrapped key is not accepted/);
-damaged('changed check value', 'check_value', q(set_byte(check_value, 0, get_byte(check_value, 0) # 1)),
-	'KR001', qr/with key 1: the wrapped key is not accepted/);
+damaged(
+	'changed uuid', 'uuid',
+	q('00000000-0000-0000-0000-000000000001'), 'KR001',
+	qr/with key 1: the wrapped key is not accepted/
+);
+damaged(
+	'changed check value',
+	'check_value', q(set_byte(check_value, 0, get_byte(check_value, 0) # 1)),
+	'KR001', qr/with key 1: the wrapped key is not accepted/
+);
 
 sql_ok($node, 'ALTER TABLE keyring_key RENAME COLUMN protection TO shelter', 'a column of another version');
-sql_fails($node, 'SELECT v FROM t', '42703', qr/column "protection" of table keyring_key is missing.*ALTER EXTENSION keyring UPDATE/s,
-	'the column is missing');
+sql_fails(
+	$node, 'SELECT v FROM t',
+	'42703',
+	qr/column "protection" of table keyring_key is missing.*ALTER EXTENSION keyring UPDATE/s,
+	'the column is missing'
+);
 sql_ok($node, 'ALTER TABLE keyring_key RENAME COLUMN shelter TO protection', 'as it was');
 sql_ok($node, 'ALTER FUNCTION keyring_may_backup() RENAME TO keyring_might_backup', 'a function of another version');
 sql_ok($node, 'CREATE ROLE somebody; GRANT SELECT ON t TO somebody', 'a role');
 sql_fails(
 	$node, q(SET ROLE somebody; SET keyring.output_format = ciphertext; SELECT v FROM t),
-	'42704', qr/function "keyring_may_backup" of extension "keyring" is missing.*ALTER EXTENSION keyring UPDATE/s,
+	'42704',
+	qr/function "keyring_may_backup" of extension "keyring" is missing.*ALTER EXTENSION keyring UPDATE/s,
 	'the function is missing'
 );
 sql_ok($node, 'ALTER FUNCTION keyring_might_backup() RENAME TO keyring_may_backup', 'as it was');

@@ -205,6 +205,17 @@ client_ok(
 );
 same_content('plaintext, directory', $target, 'by_directory');
 
+client_ok('a plaintext dump of INSERTs',
+	$source, 'plaintext', 'pg_dump', '--column-inserts', '-f', "$files/inserts.sql", 'app');
+@into = new_database($target, 'by_inserts');
+client_ok('before the data', $target, 'plaintext', 'pg_restore', '-1', '--section=pre-data', @into, "$files/plain.dir");
+sql_ok($target, 'SELECT keyring_activate(keyring_create_key())', 'a key', db => 'by_inserts');
+append_to_file("$files/only-inserts.sql", join '',
+	slurp_file("$files/inserts.sql") =~ /^(INSERT INTO .*?\);\n|SELECT pg_catalog\.setval\([^\n]*\n)/msg);
+psql_file($target, 'plaintext', 'only-inserts.sql', @into);
+client_ok('after it', $target, 'plaintext', 'pg_restore', '-1', '--section=post-data', @into, "$files/plain.dir");
+same_content('plaintext, INSERTs', $target, 'by_inserts');
+
 # --- ciphertext, with the keys ----------------------------------------------------------------
 
 sub same_envelopes
@@ -228,6 +239,11 @@ for my $shape ([ 'plain', 'c.sql' ], [ 'custom', 'c.dump' ], [ 'directory', 'c.d
 	same_envelopes("ciphertext, $format", $target, "sealed_$format");
 	same_content("ciphertext, $format", $target, "sealed_$format");
 }
+client_ok('a ciphertext dump of INSERTs',
+	$source, 'ciphertext', 'pg_dump', '--inserts', '-f', "$files/c-inserts.sql", 'app');
+psql_file($target, 'ciphertext', 'c-inserts.sql', new_database($target, 'sealed_inserts'));
+same_envelopes('ciphertext, INSERTs', $target, 'sealed_inserts');
+same_content('ciphertext, INSERTs', $target, 'sealed_inserts');
 my $dump = slurp_file("$files/c.sql");
 unlike($dump, qr/Name 7|ssn 7|Wagner/, 'a ciphertext dump holds no value');
 cmp_ok(

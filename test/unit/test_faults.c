@@ -62,7 +62,7 @@ void *
 CRYPTO_zalloc(size_t num, const char *file, int line)
 {
 	static void *(*real)(size_t num, const char *file, int line);
-	bool ours = strstr(file, "src/crypto/") != NULL;
+	bool ours = file != NULL && strstr(file, "src/crypto/") != NULL;
 
 	if (real == NULL)
 		*(void **) &real = dlsym(RTLD_NEXT, "CRYPTO_zalloc");

@@ -32,7 +32,7 @@ SELECT hashtext(email) = hashtext(email::text), to_hex(length(email)), convert_t
 SELECT customer_id, string_to_array(address, ' '), cardinality(string_to_array(address, ' ')) FROM customer ORDER BY customer_id LIMIT 12;
 SELECT part, count(*) FROM customer, unnest(string_to_array(email, '@')) part GROUP BY part HAVING count(*) > 1 ORDER BY 2 DESC, 1;
 SELECT customer_id, array_to_string(ARRAY[city, state, country], '/', '?') FROM customer ORDER BY customer_id LIMIT 12;
-SELECT part, string_to_table FROM (SELECT customer_id AS part, string_to_table(last_name, ' ') FROM customer WHERE last_name LIKE '% %') x;
+SELECT part, string_to_table FROM (SELECT customer_id AS part, string_to_table(last_name, ' ') FROM customer WHERE last_name LIKE '% %' ORDER BY customer_id) x;
 
 -- json
 SELECT to_json(last_name), to_jsonb(state), json_build_object('name', last_name, 'city', city, 'state', state) FROM customer ORDER BY customer_id;

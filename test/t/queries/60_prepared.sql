@@ -122,7 +122,7 @@ BEGIN
     SELECT country, state INTO place, region FROM customer WHERE customer_id = 1;
     RAISE NOTICE '% %', place, region;
     FOREACH place IN ARRAY ARRAY['Norway', 'Nowhere'] LOOP
-        SELECT email INTO mail FROM customer WHERE country = place;
+        SELECT email INTO mail FROM customer WHERE country = place ORDER BY customer_id;
         RAISE NOTICE '%: %, found %', place, mail, FOUND;
     END LOOP;
 END $$;
