@@ -24,6 +24,8 @@ sql_ok(
 	), 'an encrypted and a plain table'
 );
 
+my $parallel = $node->pg_version >= 16 ? 'debug_parallel_query' : 'force_parallel_mode';
+
 # each with its table; every value that may not be logged has a zebra in it
 my @statements = (
 	[ '23505', 'INSERT INTO %s VALUES (2, \'zebra one\', \'x\', 1)' ],
@@ -43,7 +45,7 @@ my @statements = (
 	[ '22P02', 'UPDATE %s SET n = v::text::int' ],
 	[ '22P02', 'SELECT v::text::json FROM %s' ],
 	[ '22P02', 'DO $$ BEGIN PERFORM v::text::int FROM %s; END $$' ],
-	[ '22P02', 'SET force_parallel_mode = on; SELECT v::text::int FROM %s' ],
+	[ '22P02', "SET $parallel = on; SELECT v::text::int FROM %s" ],
 );
 
 for my $case (@statements)
