@@ -130,7 +130,7 @@ kr_build() {
 	kr_make -s -j"$(nproc)" all > "$log" 2>&1 || kr_build_failed "$log"
 	if ! "$kr_top/scripts/server-conf" "$kr_pg_config" "$kr_destdir" --staged; then
 		kr_destdir=
-		kr_say "this server cannot load extensions from elsewhere: installing into $("$kr_pg_config" --pkglibdir)"
+		kr_say "installing into $("$kr_pg_config" --pkglibdir)"
 		kr_as_user test -w "$("$kr_pg_config" --pkglibdir)" || installer=("${kr_make_command[@]}" -C "$kr_work")
 	fi
 	"${installer[@]}" -s install DESTDIR="$kr_destdir" >> "$log" 2>&1 || kr_build_failed "$log"

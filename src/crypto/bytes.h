@@ -97,7 +97,7 @@ kr_crypto_write_bytes(KrByteWriter *writer, const uint8_t *bytes, size_t len)
 {
 	uint8_t *room = kr_crypto_write_room(writer, len);
 
-	if (room != NULL && len > 0)
+	if (!writer->overrun && len > 0)
 		memcpy(room, bytes, len);
 }
 

@@ -35,12 +35,15 @@ in_class(const ErrorData *edata, int class)
 	return ERRCODE_TO_CATEGORY(edata->sqlerrcode) == class;
 }
 
-/* Classes 23 (constraints) and 44 (WITH CHECK OPTION) print rows and keys. */
+/* Classes 23 (constraints), 44 (WITH CHECK OPTION) and, of an apply worker's conflicts, 40 print rows and keys. */
 static bool
 detail_quotes_values(const ErrorData *edata)
 {
-	return kr_types_printed_plaintext && edata->detail != NULL && edata->detail_log == NULL &&
-		(in_class(edata, MAKE_SQLSTATE('2', '3', '0', '0', '0')) || in_class(edata, MAKE_SQLSTATE('4', '4', '0', '0', '0')));
+	if (!kr_types_printed_plaintext || edata->detail == NULL || edata->detail_log != NULL)
+		return false;
+	return in_class(edata, MAKE_SQLSTATE('2', '3', '0', '0', '0')) ||
+		in_class(edata, MAKE_SQLSTATE('4', '4', '0', '0', '0')) ||
+		(IsLogicalWorker() && in_class(edata, MAKE_SQLSTATE('4', '0', '0', '0', '0')));
 }
 
 /* Class 22: data that could not be converted. The line of a COPY may have been meant for other columns. */

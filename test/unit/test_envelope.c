@@ -16,10 +16,10 @@
 #define TEXT 25
 #define BYTEA 17
 
-static const uint8_t key[KR_XAES_KEYBYTES] = "a key of thirty-two bytes ......";
+static const uint8_t key[KR_XAES_KEYBYTES + 1] = "a key of thirty-two bytes ......";
 static const uint8_t uuid[KR_ENVELOPE_UUIDBYTES] = "uuid of the key";
-static const uint8_t prefix[KR_XAES_PREFIXBYTES] = "nonce prefix";
-static const uint8_t token[KR_TOKENBYTES] = "token 4 test";
+static const uint8_t prefix[KR_XAES_PREFIXBYTES + 1] = "nonce prefix";
+static const uint8_t token[KR_TOKENBYTES + 1] = "token 4 test";
 static const uint8_t plain[] = "078-05-1120";
 #define PLAINBYTES (sizeof(plain) - 1)
 

@@ -185,7 +185,7 @@ watched_realloc(void *bytes, size_t size, const char *file, int line)
 
 static const uint8_t nonce[KR_XAES_NONCEBYTES] = { 'n', 'o', 'n', 'c', 'e', [23] = 1 };
 static const uint8_t uuid[KR_ENVELOPE_UUIDBYTES] = { 'u' };
-static const uint8_t plain[20] = "twenty bytes of text";
+static const uint8_t plain[] = "twenty bytes of text";
 static uint8_t sealed[20 + KR_XAES_TAGBYTES];
 static uint8_t out[sizeof(sealed)];
 
@@ -338,6 +338,7 @@ test_watch(void)
 {
 	uint8_t back[20];
 	KrXaesContext *ctx = kr_crypto_xaes_new();
+	void *block;
 
 	leaks = 0;
 	tap_status(kr_crypto_xaes_rekey(ctx, nonce, key), KR_OK, "keys a context");
@@ -347,7 +348,10 @@ test_watch(void)
 	kr_crypto_xaes_free(ctx);
 	tap_ok(!live_blocks_hold(subkey) && leaks == 0, "after freeing it the sub-key is nowhere, and was wiped before");
 
-	watched_free(memcpy(watched_malloc(50, "", 0), key, 32), "", 0);
+	block = watched_malloc(50, "", 0);
+	if (block == NULL)
+		abort();
+	watched_free(memcpy(block, key, 32), "", 0);
 	tap_ok(leaks == 1, "the watch would have seen a freed key");
 }
 

@@ -62,7 +62,7 @@ test_sha256(void)
 	tap_hex(out, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1", "is as published");
 }
 
-static const uint8_t key[KR_TOKEN_KEYBYTES] = "the token key of this database..";
+static const uint8_t key[KR_TOKEN_KEYBYTES + 1] = "the token key of this database..";
 
 /* The definition, by the plain HMAC. */
 static void
@@ -73,7 +73,7 @@ expect_token(uint8_t out[KR_TOKENBYTES], const char *canonical, uint8_t domain, 
 	KrStatus status;
 
 	memcpy(input + 8, canonical, strlen(canonical));
-	status = kr_crypto_hmac(mac, input, 8 + strlen(canonical), key, sizeof(key));
+	status = kr_crypto_hmac(mac, input, 8 + strlen(canonical), key, KR_TOKEN_KEYBYTES);
 	memset(out, 0, KR_TOKENBYTES);
 	if (status == KR_OK)
 		memcpy(out, mac, KR_TOKENBYTES);
@@ -107,7 +107,7 @@ test_token(void)
 	tap_status(kr_crypto_token_compute(got, (const uint8_t *) "a", 1, 3, 25, ctx), KR_OK, "another domain");
 	tap_bytes(got, want, sizeof(got), "is part of the input");
 
-	memcpy(other_key, key, sizeof(key));
+	memcpy(other_key, key, sizeof(other_key));
 	other_key[31] ^= 1;
 	tap_status(kr_crypto_token_rekey(ctx, other_key), KR_OK, "keyed with another key");
 	tap_status(kr_crypto_token_compute(got, (const uint8_t *) "a", 1, 3, 25, ctx), KR_OK, "it makes a token");
