@@ -15,6 +15,7 @@
 #include "keys/store.h"
 #include "miscadmin.h"
 #include "pg/extension.h"
+#include "pg/report.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -216,6 +217,22 @@ kr_keys_store_insert(const KrKeyRow *row)
 					 lengthof(types), types, values, nulls);
 }
 
+/*
+ * Changes one row. Keys are found by a fresh snapshot, but SQL in a REPEATABLE READ or SERIALIZABLE
+ * transaction goes by an older one, which may not have the row: to change nothing there and say
+ * nothing would leave a database without a primary, or a key that was said to be destroyed.
+ */
+static void
+update_one(const char *command, int32 id, int nargs, Oid *types, Datum *values)
+{
+	if (kr_keys_as_owner(command, nargs, types, values, NULL) == 1)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not change %s: it is not in this transaction's snapshot", kr_pg_key_words(id, NULL)),
+			 errhint("Try again in a new transaction.")));
+}
+
 void
 kr_keys_store_set_state(int32 id, KrKeyState state)
 {
@@ -230,7 +247,7 @@ kr_keys_store_set_state(int32 id, KrKeyState state)
 	Datum values[] = { Int32GetDatum(id) };
 
 	Assert(commands[state] != NULL);
-	kr_keys_as_owner(commands[state], 1, types, values, NULL);
+	update_one(commands[state], id, lengthof(types), types, values);
 }
 
 void
@@ -240,9 +257,9 @@ kr_keys_store_set_wrap(int32 id, const KrKmsWrap *wrap, const char *protection)
 	Datum values[] = { Int32GetDatum(id), bytes_datum(wrap->bytes, wrap->len), text_datum(wrap->kek_version),
 					   text_datum(protection) };
 
-	kr_keys_as_owner("UPDATE %s.keyring_key SET wrapped = $2, kek_version = $3,"
-					 " protection = coalesce(nullif($4, ''), protection), rewrapped_at = now() WHERE id = $1",
-					 lengthof(types), types, values, NULL);
+	update_one("UPDATE %s.keyring_key SET wrapped = $2, kek_version = $3,"
+			   " protection = coalesce(nullif($4, ''), protection), rewrapped_at = now() WHERE id = $1",
+			   id, lengthof(types), types, values);
 }
 
 void

@@ -57,10 +57,10 @@ extern void kr_keys_store_lock_key(int32 id, LOCKMODE mode);
 /* Adds a staged row; id and tag as given. */
 extern void kr_keys_store_insert(const KrKeyRow *row);
 
-/* Changes the state and stamps the time of it; to DESTROYED also erases the wrap. */
+/* Changes the state and stamps the time of it; to DESTROYED also erases the wrap. 40001 where the snapshot lacks the key. */
 extern void kr_keys_store_set_state(int32 id, KrKeyState state);
 
-/* Replaces the wrap, and how it is protected. */
+/* Replaces the wrap, and how it is protected. 40001 likewise. */
 extern void kr_keys_store_set_wrap(int32 id, const KrKmsWrap *wrap, const char *protection);
 
 /* Adds a line to keyring_event and to the server log. detail may be NULL. */
