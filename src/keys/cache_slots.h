@@ -55,6 +55,9 @@ extern LWLock *kr_keys_cache_lock;
 /* Under the lock: the slot of a digest, or -1. */
 extern int kr_keys_cache_find(const uint8 digest[KR_DIGESTBYTES]);
 
+/* Whether a key that was last unwrapped at that time may not be used any more, whatever the worker is busy with. */
+extern bool kr_keys_cache_overdue(TimestampTz verified_at, TimestampTz now);
+
 /* Under the exclusive lock: makes every reference to the slot invalid and wipes its material. */
 extern void kr_keys_cache_invalidate(int index);
 

@@ -53,6 +53,15 @@ kr_keys_cache_find(const uint8 digest[KR_DIGESTBYTES])
 	return -1;
 }
 
+bool
+kr_keys_cache_overdue(TimestampTz verified_at, TimestampTz now)
+{
+	int64 ms = ((int64) kr_guc_cache_ttl + kr_guc_cache_grace) * 1000 + kr_guc_kms_timeout +
+		kr_guc_kms_connect_timeout;
+
+	return now > TimestampTzPlusMilliseconds(verified_at, ms);
+}
+
 void
 kr_keys_cache_invalidate(int index)
 {

@@ -87,7 +87,7 @@ typedef struct KrCacheWork
 	KrWrapped key;
 } KrCacheWork;
 
-/* Takes the next thing to unwrap; false when there is none. Fetches come before rechecks. */
+/* Takes the next thing to unwrap; false when there is none. Fetches and rechecks in turns, so that neither starve. */
 extern bool kr_keys_cache_next(KrCacheWork *work);
 
 /*

@@ -26,43 +26,87 @@ due_at(const KrCacheSlot *slot)
 	return Max(due, slot->retry_at);
 }
 
+/*
+ * Keys whose time is over go without anybody being asked, however long the queue is. Whoever waits
+ * for a slot finds it at its next look.
+ */
 static void
-take(KrCacheWork *work, int index, bool recheck)
+drop_overdue(TimestampTz now)
 {
+	for (int i = 0; i < kr_keys_cache->nslots; i++)
+	{
+		KrCacheSlot *slot = &kr_keys_cache->slots[i];
+
+		if (slot->state == KR_SLOT_READY && kr_keys_cache_overdue(slot->verified_at, now))
+			kr_keys_cache_empty(i);
+	}
+}
+
+/* In turns: fetches that fail slowly come back, and would keep the worker from the slots behind them. */
+static int
+next_wanted(void)
+{
+	static int last = 0;
+
+	for (int i = 1; i <= kr_keys_cache->nslots; i++)
+	{
+		int index = (last + i) % kr_keys_cache->nslots;
+
+		if (kr_keys_cache->slots[index].state == KR_SLOT_WANTED)
+			return last = index;
+	}
+	return -1;
+}
+
+/* What waits longest; -1 when nothing is due. */
+static int
+first_due(TimestampTz now)
+{
+	int first = -1;
+
+	for (int i = 0; i < kr_keys_cache->nslots; i++)
+	{
+		KrCacheSlot *slot = &kr_keys_cache->slots[i];
+
+		if (slot->state == KR_SLOT_READY && now >= due_at(slot) &&
+			(first < 0 || due_at(slot) < due_at(&kr_keys_cache->slots[first])))
+			first = i;
+	}
+	return first;
+}
+
+static void
+take(KrCacheWork *work, int index)
+{
+	KrCacheSlot *slot = &kr_keys_cache->slots[index];
+
 	work->slot = index;
-	work->recheck = recheck;
-	work->key = kr_keys_cache->slots[index].key;
-	memcpy(work->digest, kr_keys_cache->slots[index].digest, KR_DIGESTBYTES);
+	work->recheck = slot->state == KR_SLOT_READY;
+	work->key = slot->key;
+	memcpy(work->digest, slot->digest, KR_DIGESTBYTES);
+	if (!work->recheck)
+		slot->state = KR_SLOT_FETCHING;
 }
 
 bool
 kr_keys_cache_next(KrCacheWork *work)
 {
+	static bool fetched_last = false;
 	TimestampTz now = GetCurrentTimestamp();
-	int due = -1;
-	bool found = false;
+	int index;
 
 	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
-	for (int i = 0; i < kr_keys_cache->nslots && !found; i++)
+	drop_overdue(now);
+	index = fetched_last ? first_due(now) : next_wanted();
+	if (index < 0)
+		index = fetched_last ? next_wanted() : first_due(now);
+	if (index >= 0)
 	{
-		KrCacheSlot *slot = &kr_keys_cache->slots[i];
-
-		if (slot->state == KR_SLOT_WANTED)
-		{
-			slot->state = KR_SLOT_FETCHING;
-			take(work, i, false);
-			found = true;
-		}
-		else if (due < 0 && slot->state == KR_SLOT_READY && now >= due_at(slot))
-			due = i;
-	}
-	if (!found && due >= 0)
-	{
-		take(work, due, true);
-		found = true;
+		take(work, index);
+		fetched_last = !work->recheck;
 	}
 	LWLockRelease(kr_keys_cache_lock);
-	return found;
+	return index >= 0;
 }
 
 /* Whether a failure says that the key's owner took it away, rather than that nobody answered. */
