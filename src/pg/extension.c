@@ -28,6 +28,7 @@
 
 static bool schema_known = false;
 static Oid schema = InvalidOid;
+static uint64 changes = 0;
 
 static bool callbacks_registered = false;
 static void (*forgetters[KR_FORGETTERS])(void);
@@ -37,6 +38,7 @@ static void
 forget_all(Datum arg, int cacheid, uint32 hashvalue)
 {
 	schema_known = false;
+	changes++;
 	for (int i = 0; i < nforgetters; i++)
 		forgetters[i]();
 }
@@ -88,7 +90,7 @@ read_schema(void)
 Oid
 kr_pg_schema(void)
 {
-	Oid found;
+	uint64 before;
 
 	if (schema_known)
 		return schema;
@@ -97,12 +99,13 @@ kr_pg_schema(void)
 	if (!IsTransactionState())
 		return InvalidOid;
 
-	/* a message that arrives while the catalog is read must not be overlooked */
 	register_callbacks();
-	schema_known = true;
-	found = read_schema();
-	schema = found;
-	return found;
+	before = changes;
+	schema = read_schema();
+
+	/* not after an error, nor when a message arrived while the catalog was read */
+	schema_known = before == changes;
+	return schema;
 }
 
 static Oid
