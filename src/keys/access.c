@@ -20,11 +20,13 @@
 
 static Oid reader_checked = InvalidOid;
 static bool reader_result = false;
+static uint64 changes = 0;
 
 static void
 forget_reader(void)
 {
 	reader_checked = InvalidOid;
+	changes++;
 }
 
 static void
@@ -49,6 +51,8 @@ bool
 kr_keys_may_read(void)
 {
 	Oid user = GetUserId();
+	uint64 before = changes;
+	bool result;
 
 	if (!kr_guc_require_reader)
 		return true;
@@ -59,9 +63,15 @@ kr_keys_may_read(void)
 	if (InterruptHoldoffCount > 0)
 		return true;
 
-	reader_result = kr_keys_has_capability("reader");
-	reader_checked = user;
-	return reader_result;
+	result = kr_keys_has_capability("reader");
+
+	/* a right that was taken away while the catalogs were read must not be remembered */
+	if (before == changes)
+	{
+		reader_result = result;
+		reader_checked = user;
+	}
+	return result;
 }
 
 void
