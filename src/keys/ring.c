@@ -46,22 +46,16 @@ same_key(const KrWrapped *a, const KrWrapped *b)
 		memcmp(a, b, offsetof(KrWrapped, wrap) + a->wrap_len) == 0;
 }
 
-/* Takes a key over from the former ring, so that its contexts need not be derived again. */
-static KrKey *
-take_over(const KrKeyRow *row, KrKey **former, int nformer)
+/* The key of the former ring that is the same, so that its contexts need not be derived again; -1 = none. */
+static int
+find_former(const KrKeyRow *row)
 {
-	for (int i = 0; i < nformer; i++)
+	for (int i = 0; i < nkeys; i++)
 	{
-		KrKey *key = former[i];
-
-		if (key != NULL && key->row.tag == row->tag && same_key(&key->row.wrapped, &row->wrapped))
-		{
-			former[i] = NULL;
-			key->row = *row;
-			return key;
-		}
+		if (keys[i]->row.tag == row->tag && same_key(&keys[i]->row.wrapped, &row->wrapped))
+			return i;
 	}
-	return NULL;
+	return -1;
 }
 
 static void
@@ -73,43 +67,68 @@ drop_key(KrKey *key)
 	pfree(key);
 }
 
-static void
-install(List *rows)
+static bool
+contains(KrKey **ring, int n, const KrKey *key)
 {
-	MemoryContext caller = MemoryContextSwitchTo(ring_context);
-	KrKey **fresh = palloc0(sizeof(KrKey *) * Max(list_length(rows), 1));
-	KrKey **former = keys;
-	int nformer = nkeys;
+	for (int i = 0; i < n; i++)
+	{
+		if (ring[i] == key)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The new ring: keys that are the same as before, and new ones for the other rows. Only allocates
+ * and changes nothing of the live ring, so that an error here leaves that whole.
+ */
+static KrKey **
+build(List *rows)
+{
+	KrKey **fresh = MemoryContextAllocZero(ring_context, sizeof(KrKey *) * Max(list_length(rows), 1));
 	int n = 0;
 	ListCell *lc;
 
+	foreach(lc, rows)
+	{
+		int former = find_former(lfirst(lc));
+
+		/* once: of a damaged table the rows may be twins */
+		if (former >= 0 && !contains(fresh, n, keys[former]))
+			fresh[n++] = keys[former];
+		else
+			fresh[n++] = MemoryContextAllocZero(ring_context, sizeof(KrKey));
+	}
+	return fresh;
+}
+
+static void
+install(List *rows)
+{
+	KrKey **fresh = build(rows);
+	int n = 0;
+	ListCell *lc;
+
+	/* from here on nothing throws */
 	primary = NULL;
 	last_found = NULL;
 	foreach(lc, rows)
 	{
-		KrKeyRow *row = lfirst(lc);
-		KrKey *key = take_over(row, former, nformer);
+		KrKey *key = fresh[n++];
 
-		if (key == NULL)
-		{
-			key = palloc0(sizeof(KrKey));
-			key->row = *row;
-		}
-		if (row->state == KR_KEY_PRIMARY)
+		key->row = *(KrKeyRow *) lfirst(lc);
+		if (key->row.state == KR_KEY_PRIMARY)
 			primary = key;
-		fresh[n++] = key;
 	}
+	for (int i = 0; i < nkeys; i++)
+	{
+		if (!contains(fresh, n, keys[i]))
+			drop_key(keys[i]);
+	}
+	if (keys != NULL)
+		pfree(keys);
 	keys = fresh;
 	nkeys = n;
-
-	for (int i = 0; i < nformer; i++)
-	{
-		if (former[i] != NULL)
-			drop_key(former[i]);
-	}
-	if (former != NULL)
-		pfree(former);
-	MemoryContextSwitchTo(caller);
 }
 
 /*
