@@ -5,7 +5,8 @@
  */
 #include "postgres.h"
 
-#include "types/columns.h"
+#include "keys/value.h"
+#include "types/convert.h"
 
 KR_FUNCTION(keyring_encrypt_column);
 KR_FUNCTION(keyring_decrypt_column);

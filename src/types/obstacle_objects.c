@@ -104,9 +104,10 @@ survey_constraint(KrSurvey *survey, Oid oid)
 			survey_check(survey, tuple);
 			break;
 		case CONSTRAINT_FOREIGN:
-			/* of partitions only the top one: the others come and go with it */
-			if (!OidIsValid(((Form_pg_constraint) GETSTRUCT(tuple))->conparentid))
-				kr_types_add_obstacle(survey, "%s joins the column with one of another type: drop it",
+			/* otherwise it brings the column at its other end along; of partitions only the top one counts */
+			if (survey->change->encrypt && !survey->change->searchable &&
+				!OidIsValid(((Form_pg_constraint) GETSTRUCT(tuple))->conparentid))
+				kr_types_add_obstacle(survey, "%s compares the column with another: pass searchable => true, which encrypts both, or drop it",
 									  kr_types_describe(ConstraintRelationId, oid, 0));
 			break;
 		default:

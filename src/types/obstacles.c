@@ -23,6 +23,7 @@
 #include "nodes/bitmapset.h"
 #include "types/obstacles.h"
 #include "types/survey.h"
+#include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -143,6 +144,9 @@ survey_table(KrSurvey *survey)
 	Relation relation = survey->relation;
 	Form_pg_class class = relation->rd_rel;
 
+	/* the current user is the owner of the table where the change begins */
+	if (!kr_pg_owns_relation(RelationGetRelid(relation)))
+		kr_types_add_obstacle(survey, "%s belongs to another role than the table that it inherits from: ALTER TABLE ... OWNER TO", describe_table(survey));
 	if (class->relkind == RELKIND_FOREIGN_TABLE)
 		kr_types_add_obstacle(survey, "%s is a foreign table: detach it, and encrypt the column where its rows are", describe_table(survey));
 	if (OidIsValid(class->reloftype))
@@ -150,25 +154,19 @@ survey_table(KrSurvey *survey)
 	if (RELATION_IS_OTHER_TEMP(relation))
 		kr_types_add_obstacle(survey, "%s is a temporary table of another session: call this function there", describe_table(survey));
 	if (AfterTriggerPendingOnRel(RelationGetRelid(relation)))
-		kr_types_add_obstacle(survey, "%s has pending trigger events: COMMIT first, or SET CONSTRAINTS ALL IMMEDIATE", describe_table(survey));
+		kr_types_add_obstacle(survey, "%s " KR_PENDING_EVENTS, describe_table(survey));
 	if (OidIsValid(class->reltype))
 		survey_row_type(survey, class->reltype);
 }
 
-static int
-compare_lines(const ListCell *a, const ListCell *b)
-{
-	return strcmp(lfirst(a), lfirst(b));
-}
-
 List *
-kr_types_obstacles(const KrColumnChange *change, List *relations, List *numparents)
+kr_types_obstacles(const KrColumnChange *change)
 {
 	List *result = NIL;
 	ListCell *cell;
 	ListCell *parents;
 
-	forboth(cell, relations, parents, numparents)
+	forboth(cell, change->relations, parents, change->numparents)
 	{
 		Relation relation = relation_open(lfirst_oid(cell), NoLock);
 		AttrNumber attnum = get_attnum(RelationGetRelid(relation), change->column);
@@ -182,7 +180,5 @@ kr_types_obstacles(const KrColumnChange *change, List *relations, List *numparen
 		result = list_concat(result, survey.lines);
 		relation_close(relation, NoLock);
 	}
-
-	list_sort(result, compare_lines);
 	return result;
 }

@@ -11,11 +11,11 @@
 #include "types/columns.h"
 
 /*
- * One line (char *) per obstacle, sorted, in every table of the list: the change's
- * own and those that inherit from it, locked at least in AccessShareLock mode; numparents as
- * find_all_inheritors gives it. Each line names the object and what to do with it.
- * The search_path in force is the one that the ALTER will run under.
+ * One line (char *) per obstacle in the change's tables, each of which is locked at least in
+ * AccessShareLock mode. Each line names the object and what to do with it. The current user is
+ * the owner, and the search_path in force the one that the ALTER will run under. What foreign keys to
+ * other columns need is kr_types_gather's to find.
  */
-extern List *kr_types_obstacles(const KrColumnChange *change, List *relations, List *numparents);
+extern List *kr_types_obstacles(const KrColumnChange *change);
 
 #endif

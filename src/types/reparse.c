@@ -51,20 +51,37 @@ holds_envelope(Node *node, void *context)
 	return expression_tree_walker(node, holds_envelope, context);
 }
 
-/* The one expression of "SELECT expression", transformed over the relation with the changed column. */
+/* The columns as they will be: one expression may be about several that change together. */
+static void
+change_columns(ParseNamespaceItem *item, Oid relation, const KrColumnChange *change)
+{
+	ListCell *cell;
+
+	foreach(cell, change->together)
+	{
+		const KrColumnChange *other = lfirst(cell);
+		ParseNamespaceColumn *column;
+
+		if (!list_member_oid(other->relations, relation))
+			continue;
+		column = &item->p_nscolumns[get_attnum(relation, other->column) - 1];
+		column->p_vartype = other->new_type;
+		column->p_vartypmod = other->new_typmod;
+		column->p_varcollid = other->collation;
+	}
+}
+
+/* The one expression of "SELECT expression", transformed over the relation with the changed columns. */
 static Node *
 parse_changed(Relation relation, const char *source, const KrColumnChange *change)
 {
 	ParseState *pstate = make_parsestate(NULL);
 	ParseNamespaceItem *item = addRangeTableEntryForRelation(pstate, relation, AccessShareLock, NULL, false, true);
-	ParseNamespaceColumn *column = &item->p_nscolumns[get_attnum(RelationGetRelid(relation), change->column) - 1];
 	RawStmt *raw = linitial_node(RawStmt, raw_parser(psprintf("SELECT %s", source), RAW_PARSE_DEFAULT));
 	ResTarget *target = linitial_node(ResTarget, castNode(SelectStmt, raw->stmt)->targetList);
 	Node *node;
 
-	column->p_vartype = change->new_type;
-	column->p_vartypmod = change->new_typmod;
-	column->p_varcollid = change->collation;
+	change_columns(item, RelationGetRelid(relation), change);
 	addNSItemToQuery(pstate, item, true, true, true);
 
 	node = transformExpr(pstate, target->val, EXPR_KIND_CHECK_CONSTRAINT);

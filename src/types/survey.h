@@ -11,8 +11,10 @@
 #include "types/columns.h"
 #include "utils/relcache.h"
 
-/* How most lines end. */
+/* How some lines end. */
 #define KR_DROP_AND_AGAIN "drop it, and create it again afterwards"
+
+#define KR_PENDING_EVENTS "has pending trigger events: COMMIT first, or SET CONSTRAINTS ALL IMMEDIATE"
 
 /* One table of a change, and the lines (char *) found so far. */
 typedef struct KrSurvey

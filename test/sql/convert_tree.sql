@@ -53,6 +53,59 @@ CREATE TABLE other (e text);
 CREATE TABLE both_of () INHERITS (b, other);
 SELECT keyring_encrypt_column('b', 'e');
 
+-- indexes of partitions: what belongs to the index is kept, not what it would inherit from that of the partitioned table
+CREATE TABLE q (id integer NOT NULL, c text, d integer, CONSTRAINT q_id UNIQUE (id, c)) PARTITION BY LIST (id);
+CREATE TABLE q1 PARTITION OF q FOR VALUES IN (1);
+CREATE TABLE q2 (id integer NOT NULL, c text, d integer, CONSTRAINT own UNIQUE (id, c)) PARTITION BY LIST (id);
+CREATE TABLE q2a PARTITION OF q2 (c NOT NULL) FOR VALUES IN (2);
+COMMENT ON CONSTRAINT own ON q2 IS 'own constraint';
+COMMENT ON INDEX own IS 'own index';
+ALTER INDEX q2a_id_c_key RENAME TO taken;
+ALTER INDEX taken SET (fillfactor = 40);
+CREATE INDEX alone ON q1 (c) WITH (fillfactor = 33);
+COMMENT ON INDEX alone IS 'alone';
+ALTER TABLE q ATTACH PARTITION q2 FOR VALUES IN (2);
+CREATE INDEX "of all" ON q (c);
+COMMENT ON INDEX "of all" IS 'all';
+CREATE INDEX of_some ON q USING hash (c) WITH (fillfactor = 44) WHERE d > 0;
+ALTER INDEX q1_c_idx RENAME TO "quoted one";
+ALTER INDEX q2a_c_idx RENAME TO q1_c_idx;
+ALTER INDEX "quoted one" RESET (fillfactor);
+CREATE INDEX unrelated ON q (d);
+ALTER INDEX q1_d_idx RENAME TO q1_of_d;
+ALTER TABLE q2a CLUSTER ON taken;
+ALTER TABLE q2a REPLICA IDENTITY USING INDEX taken;
+ALTER TABLE q1 CLUSTER ON alone;
+ALTER TABLE q1 REPLICA IDENTITY FULL;
+CREATE VIEW indexes AS
+    SELECT relname, indrelid::regclass AS "table", pg_get_indexdef(indexrelid), (SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = indexrelid) AS parent,
+           indisreplident AS identity, indisclustered AS "cluster", obj_description(indexrelid, 'pg_class') AS comment,
+           (SELECT concat_ws(' ', conname, obj_description(o.oid, 'pg_constraint')) FROM pg_constraint o WHERE conindid = indexrelid) AS "constraint",
+           (SELECT relreplident FROM pg_class WHERE oid = indrelid) AS replica
+    FROM pg_index JOIN pg_class i ON i.oid = indexrelid WHERE indrelid IN (SELECT relid FROM pg_partition_tree('q'));
+CREATE TABLE indexes_before AS TABLE indexes;
+INSERT INTO q VALUES (1, 'x', 1), (2, 'x', 1);
+SELECT keyring_encrypt_column('q', 'c', true);
+TABLE indexes EXCEPT TABLE indexes_before;
+TABLE indexes_before EXCEPT TABLE indexes;
+SELECT relname, parent, identity, "cluster", comment, "constraint" FROM indexes WHERE identity OR "cluster" OR comment > '' ORDER BY 1;
+INSERT INTO q VALUES (2, 'x', 3);
+-- a partition that went away keeps its mode; another mode does not come in
+ALTER TABLE q DETACH PARTITION q1;
+SELECT keyring_decrypt_column('q1', 'c');
+ALTER TABLE q ATTACH PARTITION q1 FOR VALUES IN (1);
+SELECT keyring_encrypt_column('q1', 'c', true);
+ALTER TABLE q ATTACH PARTITION q1 FOR VALUES IN (1);
+CREATE TABLE q3 (id integer NOT NULL, c encrypted_text(randomized), d integer);
+ALTER TABLE q ATTACH PARTITION q3 FOR VALUES IN (3);
+ALTER TABLE q3 ALTER COLUMN c TYPE encrypted_text(searchable);
+ALTER TABLE q ATTACH PARTITION q3 FOR VALUES IN (3);
+ALTER TABLE q1 ALTER COLUMN c TYPE encrypted_text(randomized);
+SELECT keyring_decrypt_column('q', 'c');
+TABLE indexes_before EXCEPT TABLE indexes;
+DROP VIEW indexes;
+DROP TABLE q, indexes_before;
+
 -- randomized to searchable and back stays encrypted all the way
 BEGIN;
 ALTER TABLE a ALTER COLUMN c TYPE encrypted_text(searchable);
