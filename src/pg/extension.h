@@ -26,4 +26,7 @@ extern Oid kr_pg_operator(const char *name, Oid left, Oid right);
  */
 extern void kr_pg_on_change(void (*forget)(void));
 
+/* The owner of a relation; InvalidOid when there is none with this Oid. */
+extern Oid kr_pg_owner_of(Oid relation);
+
 #endif

@@ -47,6 +47,7 @@ kr_search_enter(KrStatement *saved, bool placeholder)
 	if (depth == 0)
 		kr_search_forget_values();
 	depth++;
+	kr_search_watch_errors(&saved->watch);
 	saved->placeholder = kr_types_placeholder;
 	kr_types_placeholder = placeholder;
 	saved->placeholder_for = kr_types_placeholder_for;
@@ -70,6 +71,7 @@ kr_search_leave(const KrStatement *saved, bool failed)
 {
 	Oid placeholder_for = kr_types_placeholder_for;
 
+	kr_search_unwatch_errors(&saved->watch);
 	if (--depth == 0 && !failed)
 		kr_search_forget_values();
 	kr_types_placeholder = saved->placeholder;
@@ -122,7 +124,6 @@ static void
 executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_ONCE_PARAMETER)
 {
 	ExecutorRun_hook_type next = next_executor_run ? next_executor_run : standard_ExecutorRun;
-	ErrorContextCallback watch;
 	KrStatement saved;
 
 	if (!kr_search_active())
@@ -135,7 +136,6 @@ executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_
 	/* what workers open they do not tell; their errors come back through here */
 	if (query->plannedstmt->parallelModeNeeded)
 		kr_types_took_plaintext = true;
-	kr_search_watch_errors(&watch);
 	PG_TRY();
 	{
 		next(query, direction, count KR_EXECUTE_ONCE);
@@ -146,7 +146,6 @@ executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	kr_search_unwatch_errors(&watch);
 	kr_search_leave(&saved, false);
 }
 

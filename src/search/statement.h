@@ -6,12 +6,16 @@
 #ifndef KR_SEARCH_STATEMENT_H
 #define KR_SEARCH_STATEMENT_H
 
+#include "utils/elog.h"
+
 /*
  * A call of the executor or of a utility statement, to be closed also when it fails.
- * placeholder: what is printed inside goes to error messages, not to the client.
+ * placeholder: what is printed inside goes to error messages, not to the client. Lives until
+ * it is left: errors inside pass through it.
  */
 typedef struct KrStatement
 {
+	ErrorContextCallback watch; /* of oversize.h */
 	bool placeholder;
 	Oid placeholder_for;
 	bool refreshing;

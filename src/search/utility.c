@@ -13,7 +13,6 @@
 #include "search/columns.h"
 #include "search/guard.h"
 #include "search/hooks.h"
-#include "search/oversize.h"
 #include "search/statement.h"
 #include "tcop/utility.h"
 #include "utils/inval.h"
@@ -100,11 +99,9 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 	ProcessUtility_hook_type next = next_process_utility ? next_process_utility : standard_ProcessUtility;
 	Node *statement = pstmt->utilityStmt;
 	bool hide_context = kr_search_hide_context;
-	ErrorContextCallback watch;
 	KrStatement saved;
 
 	kr_search_enter(&saved, prints_errors_only(statement));
-	kr_search_watch_errors(&watch);
 	PG_TRY();
 	{
 		if (copies_into_encrypted(statement))
@@ -126,7 +123,6 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	kr_search_unwatch_errors(&watch);
 	kr_search_leave(&saved, false);
 }
 

@@ -14,6 +14,7 @@
 #include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "pg/extension.h"
 #include "storage/lmgr.h"
 #include "types/column_statement.h"
 #include "types/group.h"
@@ -22,7 +23,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #define KR_ALL_OWNERS "call this function as a role that has the rights of all owners, or drop the constraint"
 
@@ -85,16 +85,10 @@ add_change(Gathering *gathering, Oid relation, const char *column, bool searchab
 	return change;
 }
 
+/* One may come twice, from two columns: lines are made unique where they are sorted. */
 static void
 add_line(KrConversion *conversion, char *line)
 {
-	ListCell *cell;
-
-	foreach(cell, conversion->lines)
-	{
-		if (strcmp(lfirst(cell), line) == 0)
-			return;
-	}
 	conversion->lines = lappend(conversion->lines, line);
 }
 
@@ -190,20 +184,6 @@ may_reference(Oid role, const KrForeignKey *key)
 	return true;
 }
 
-static Oid
-owner_of(Oid relation)
-{
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid owner = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
-	}
-	return owner;
-}
-
 /* Tables that have no column among those that change are looked at nowhere else. */
 static void
 check_pending(KrConversion *conversion, Oid relation)
@@ -216,7 +196,7 @@ check_pending(KrConversion *conversion, Oid relation)
 static void
 check_key(KrConversion *conversion, const KrForeignKey *key)
 {
-	Oid owner = owner_of(key->relation);
+	Oid owner = kr_pg_owner_of(key->relation);
 
 	check_pending(conversion, key->relation);
 	check_pending(conversion, key->referenced);

@@ -3,24 +3,18 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "pg/extension.h"
 #include "types/table_owner.h"
-#include "utils/syscache.h"
 
 KrIdentity
 kr_types_enter_owner(Oid relation)
 {
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid owner = kr_pg_owner_of(relation);
 	KrIdentity caller;
-	Oid owner;
 
-	if (!HeapTupleIsValid(tuple))
+	if (!OidIsValid(owner))
 		elog(ERROR, "cache lookup failed for relation %u", relation);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-
 	GetUserIdAndSecContext(&caller.user, &caller.context);
 	if (owner != caller.user)
 		SetUserIdAndSecContext(owner, caller.context | SECURITY_RESTRICTED_OPERATION);
