@@ -67,8 +67,11 @@ extern KrStatus kr_keys_cache_acquire(KrCacheRef *ref, const KrWrapped *key, KrK
 extern bool kr_keys_cache_use(const KrCacheRef *ref, KrStatus (*use)(const KrSecret *material, void *arg),
 							  void *arg, KrStatus *status);
 
-/* Keeps the slot from being the one that is evicted when the cache is full. */
-extern void kr_keys_cache_touch(const KrCacheRef *ref);
+/*
+ * Keeps the slot from being the one that is evicted when the cache is full. False when the key is not
+ * there any more: also when nobody has verified it in time, for the worker may be stuck.
+ */
+extern bool kr_keys_cache_touch(const KrCacheRef *ref);
 
 extern void kr_keys_cache_health(KrKeyHealth *out, const KrWrapped *key);
 extern void kr_keys_cache_stats(KrCacheStats *out);

@@ -19,9 +19,9 @@
 
 /* READY slots: when to unwrap again. Derived, so that a changed keyring.cache_ttl counts at once. */
 static TimestampTz
-due_at(const KrCacheSlot *slot)
+due_at(KrCacheSlot *slot)
 {
-	TimestampTz due = TimestampTzPlusMilliseconds(slot->verified_at, (int64) kr_guc_cache_ttl * 1000);
+	TimestampTz due = TimestampTzPlusMilliseconds(kr_keys_cache_verified_at(slot), (int64) kr_guc_cache_ttl * 1000);
 
 	return Max(due, slot->retry_at);
 }
@@ -37,7 +37,7 @@ drop_overdue(TimestampTz now)
 	{
 		KrCacheSlot *slot = &kr_keys_cache->slots[i];
 
-		if (slot->state == KR_SLOT_READY && kr_keys_cache_overdue(slot->verified_at, now))
+		if (slot->state == KR_SLOT_READY && kr_keys_cache_overdue(kr_keys_cache_verified_at(slot), now))
 			kr_keys_cache_empty(i);
 	}
 }
@@ -130,7 +130,7 @@ is_refusal(KrStatus status)
 static void
 store_success(KrCacheSlot *slot, int index, const KrSecret *material, TimestampTz now)
 {
-	slot->verified_at = now;
+	pg_atomic_write_u64(&slot->verified_at, (uint64) now);
 	slot->retry_at = 0;
 	if (slot->state == KR_SLOT_READY && kr_crypto_secret_equal(&slot->material, material))
 		return;
@@ -146,7 +146,8 @@ store_success(KrCacheSlot *slot, int index, const KrSecret *material, TimestampT
 static void
 store_failure(KrCacheSlot *slot, int index, KrStatus status, TimestampTz now)
 {
-	TimestampTz end_of_grace = TimestampTzPlusMilliseconds(slot->verified_at, (int64) kr_guc_cache_grace * 1000);
+	TimestampTz end_of_grace = TimestampTzPlusMilliseconds(kr_keys_cache_verified_at(slot),
+														   (int64) kr_guc_cache_grace * 1000);
 
 	if (slot->state == KR_SLOT_READY && !is_refusal(status) && now < end_of_grace)
 	{

@@ -231,24 +231,27 @@ kr_keys_fail(const KrKey *key, KrStatus status, const KrKmsReport *report, const
 	kr_pg_throw(&failure, doing);
 }
 
-/* Once a transaction is enough to know which keys are in use, and cheap enough. */
-static void
+/*
+ * Once a statement is enough to know which keys are in use and that they are still verified, and cheap
+ * enough. False when the key has to be fetched.
+ */
+static inline bool
 touch(KrKey *key)
 {
-	key->touched = GetCurrentTransactionStartTimestamp();
-	kr_keys_cache_touch(&key->ref);
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (key->touched == statement)
+		return true;
+	key->touched = statement;
+	return kr_keys_cache_touch(&key->ref);
 }
 
 /* Has the key's material fetched unless it is in the cache. Throws KR004 only. */
 static KrStatus
 acquire(KrKey *key, KrKmsReport *report, const char *doing)
 {
-	if (kr_keys_cache_valid(&key->ref))
-	{
-		if (key->touched != GetCurrentTransactionStartTimestamp())
-			touch(key);
+	if (kr_keys_cache_valid(&key->ref) && touch(key))
 		return KR_OK;
-	}
 	if (key->row.state == KR_KEY_DESTROYED)
 		ereport(ERROR,
 				(errcode(KR_ERRCODE_KEY_DESTROYED),

@@ -39,6 +39,7 @@ stopping(void)
 static bool
 should_abort(void *arg)
 {
+	kr_keys_worker_beat();
 	return stopping() || kr_keys_request_abandoned();
 }
 
@@ -269,6 +270,7 @@ serve(void)
 
 	while (found && !stopping())
 	{
+		kr_keys_worker_beat();
 		reload_if_told();
 		found = fetch_one();
 		if (!stopping())
