@@ -23,6 +23,7 @@ typedef enum KrSlotState
 typedef struct KrCacheSlot
 {
 	KrSlotState state;
+	bool discard; /* FETCHING: evicted meanwhile, so the answer must not be kept */
 	uint8 digest[KR_DIGESTBYTES];
 	KrWrapped key;
 	KrSecret material; /* empty unless READY */
@@ -70,7 +71,10 @@ extern bool kr_keys_cache_overdue(TimestampTz verified_at, TimestampTz now);
 /* Under the exclusive lock: makes every reference to the slot invalid and wipes its material. */
 extern void kr_keys_cache_invalidate(int index);
 
-/* Under the exclusive lock: invalidates, and frees the slot unless somebody waits for it. */
+/* Under the exclusive lock: invalidates and frees the slot; who waits for it is turned away, now or when the fetch ends. */
 extern void kr_keys_cache_empty(int index);
+
+/* Under the exclusive lock: whoever waits for the slot is to look at the key's row again. Broadcast afterwards. */
+extern void kr_keys_cache_turn_away(KrCacheSlot *slot);
 
 #endif

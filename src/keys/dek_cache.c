@@ -140,6 +140,7 @@ post_fetch(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz
 		memcpy(slot->digest, digest, KR_DIGESTBYTES);
 		slot->key = *key;
 		slot->since = 0;
+		slot->discard = false;
 		pg_atomic_write_u64(&slot->verified_at, 0);
 		slot->state = KR_SLOT_FREE;
 	}
@@ -195,18 +196,26 @@ look(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz start
 	return answered;
 }
 
-static bool
-find_ready(const uint8 digest[KR_DIGESTBYTES], KrCacheRef *ref)
+bool
+kr_keys_cache_lookup(KrCacheRef *ref, const KrWrapped *key)
 {
+	uint8 digest[KR_DIGESTBYTES];
 	KrKmsReport unused;
 	KrStatus status = KR_KMS_UNAVAILABLE;
+	TimestampTz now;
 	bool found;
 	int index;
 
+	kr_keys_digest(digest, key);
 	LWLockAcquire(kr_keys_cache_lock, LW_SHARED);
+	now = GetCurrentTimestamp();
 	index = kr_keys_cache_find(digest);
-	found = index >= 0 && !is_overdue(&kr_keys_cache->slots[index], GetCurrentTimestamp()) &&
+	found = index >= 0 && !is_overdue(&kr_keys_cache->slots[index], now) &&
 		read_answer(index, digest, ref, &status, &unused) && status == KR_OK;
+
+	/* already now: a session may live for one statement, and a key that only such use is in use */
+	if (found)
+		pg_atomic_write_u64(&kr_keys_cache->slots[index].last_used, (uint64) now);
 	LWLockRelease(kr_keys_cache_lock);
 	return found;
 }
@@ -252,8 +261,6 @@ kr_keys_cache_acquire(KrCacheRef *ref, const KrWrapped *key, KrKmsReport *report
 
 	memset(report, 0, sizeof(KrKmsReport));
 	kr_keys_digest(digest, key);
-	if (find_ready(digest, ref))
-		return KR_OK;
 	if (InterruptHoldoffCount > 0 || CritSectionCount > 0)
 		return KR_NOT_CACHED;
 	return wait_for_worker(ref, key, digest, report);
@@ -320,6 +327,7 @@ kr_keys_cache_evict(const uint8 digest[KR_DIGESTBYTES])
 	if (index >= 0)
 		kr_keys_cache_empty(index);
 	LWLockRelease(kr_keys_cache_lock);
+	ConditionVariableBroadcast(&kr_keys_cache->changed);
 }
 
 void
@@ -329,57 +337,44 @@ kr_keys_cache_flush(void)
 	for (int i = 0; i < kr_keys_cache->nslots; i++)
 		kr_keys_cache_empty(i);
 	LWLockRelease(kr_keys_cache_lock);
+	ConditionVariableBroadcast(&kr_keys_cache->changed);
 }
 
-/* Under the exclusive lock. A slot that is being fetched stays: its waiters asked after the eviction, or do not care. */
+void
+kr_keys_cache_turn_away(KrCacheSlot *slot)
+{
+	slot->state = KR_SLOT_FAILED;
+	slot->status = KR_KMS_ABORTED;
+	memset(&slot->report, 0, sizeof(slot->report));
+	slot->since = 0;
+	slot->finished_at = GetCurrentTimestamp();
+	slot->retry_at = 0;
+	slot->discard = false;
+}
+
 void
 kr_keys_cache_empty(int index)
 {
 	KrCacheSlot *slot = &kr_keys_cache->slots[index];
 
-	if (slot->state == KR_SLOT_READY)
-		pg_atomic_fetch_add_u64(&kr_keys_cache->evictions, 1);
 	kr_keys_cache_invalidate(index);
-	if (slot->state == KR_SLOT_READY || slot->state == KR_SLOT_FAILED)
-		slot->state = KR_SLOT_FREE;
-}
-
-void
-kr_keys_cache_health(KrKeyHealth *out, const KrWrapped *key)
-{
-	uint8 digest[KR_DIGESTBYTES];
-	int index;
-
-	memset(out, 0, sizeof(KrKeyHealth));
-	kr_keys_digest(digest, key);
-	LWLockAcquire(kr_keys_cache_lock, LW_SHARED);
-	index = kr_keys_cache_find(digest);
-	if (index >= 0)
+	switch (slot->state)
 	{
-		KrCacheSlot *slot = &kr_keys_cache->slots[index];
-
-		out->known = slot->since != 0;
-		out->cached = slot->state == KR_SLOT_READY;
-		out->status = slot->status;
-		out->since = slot->since;
-		out->verified_at = kr_keys_cache_verified_at(slot);
-		strlcpy(out->message, slot->report.message, sizeof(out->message));
-	}
-	LWLockRelease(kr_keys_cache_lock);
-}
-
-void
-kr_keys_cache_stats(KrCacheStats *out)
-{
-	memset(out, 0, sizeof(KrCacheStats));
-	out->unwraps = pg_atomic_read_u64(&kr_keys_cache->unwraps);
-	out->unwrap_failures = pg_atomic_read_u64(&kr_keys_cache->unwrap_failures);
-	out->evictions = pg_atomic_read_u64(&kr_keys_cache->evictions);
-	out->slots = kr_keys_cache->nslots;
-	for (int i = 0; i < kr_keys_cache->nslots; i++)
-	{
-		if (pg_atomic_read_u64(&kr_keys_cache_generations[i]) != 0)
-			out->cached++;
+		case KR_SLOT_FREE:
+			break;
+		case KR_SLOT_WANTED:
+			kr_keys_cache_turn_away(slot);
+			break;
+		case KR_SLOT_FETCHING:
+			slot->discard = true;
+			break;
+		case KR_SLOT_READY:
+			pg_atomic_fetch_add_u64(&kr_keys_cache->evictions, 1);
+			slot->state = KR_SLOT_FREE;
+			break;
+		case KR_SLOT_FAILED:
+			slot->state = KR_SLOT_FREE;
+			break;
 	}
 }
 
