@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "crypto/random.h"
 #include "keys/lifecycle.h"
 #include "keys/request.h"
 #include "keys/ring.h"
@@ -113,10 +114,11 @@ set_resource(KrWrapped *wrapped, const char *name, const char *resource)
 static void
 random_bytes(void *out, Size len)
 {
-	if (!pg_strong_random(out, len))
+	if (kr_crypto_random(out, len) != KR_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not get random bytes")));
+				 errmsg("could not get random bytes"),
+				 errhint("Check the OpenSSL configuration, and that the kernel has getrandom().")));
 }
 
 /* A version 4 UUID, RFC 9562. */
