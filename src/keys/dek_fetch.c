@@ -185,6 +185,9 @@ store(KrCacheSlot *slot, int index, KrStatus status, const KrSecret *material, c
 	slot->status = status;
 	slot->finished_at = now;
 	slot->report = *report;
+
+	/* every reader gets to see a slot's report */
+	slot->report.complaint[0] = '\0';
 	if (status == KR_OK)
 		store_success(slot, index, material, now);
 	else

@@ -100,7 +100,7 @@ static const char *
 unwrap_detail(const KrKeyRow *row, const KrRequestResult *result)
 {
 	if (result->status != KR_OK)
-		return result->report.message[0] ? result->report.message : kr_crypto_status_name(result->status);
+		return result->report.message[0] ? kr_pg_words_for_admin(&result->report) : kr_crypto_status_name(result->status);
 	return psprintf("%s, wrapped by %s, opens", kr_keys_state_name(row->state), row->kek_version);
 }
 

@@ -231,7 +231,9 @@ fetch_one(void)
 	if (status != KR_OK && status != KR_KMS_ABORTED)
 		ereport(LOG,
 				(errmsg("keyring could not unwrap a data key: %s", kr_crypto_status_name(status)),
-				 report.message[0] ? errdetail_internal("%s.", report.message) : 0,
+				 report.message[0] ? errdetail_internal("%s%s%s.", report.message, report.complaint[0] ? ": " : "",
+														report.complaint) :
+									 0,
 				 report.hint[0] ? errhint("%s", report.hint) : 0));
 	return true;
 }
