@@ -135,8 +135,7 @@ sql_is(
 	'as the doctor says'
 );
 my %command = (
-	'echo the vault is sealed >&2; exit 3' =>
-	  [ 'KR005', qr/root_key_command failed with exit status 3\.$/m ],
+	'echo the vault is sealed >&2; exit 3' => [ 'KR005', qr/root_key_command failed with exit status 3\.$/m ],
 	'kill -9 $$' => [ 'KR005', qr/was ended by signal 9/ ],
 	'/no/such/program' => [ 'KR005', qr/exit status 127/ ],
 	'true' => [ 'KR001', qr/output of keyring.root_key_command holds no root key/ ],
@@ -165,7 +164,8 @@ sql_is(
 	join("\n", ('keyring.root_key_command failed with exit status 3: the vault is sealed') x 2),
 	'but by keyring_check_key()'
 );
-sql_is($node, q(SELECT count(*) > 0 FROM keyring_doctor() WHERE detail LIKE '%the vault is sealed'), 't', 'by the doctor');
+sql_is($node, q(SELECT count(*) > 0 FROM keyring_doctor() WHERE detail LIKE '%the vault is sealed'),
+	't', 'by the doctor');
 sql_fails($node, 'SELECT keyring_create_key()', 'KR005', qr/the vault is sealed/, 'and where a key is made');
 set('root_key_command', "cat '$file.elsewhere'");
 sql_is($node, "$cold SELECT v FROM t", 'secret', 'and one that works again');

@@ -45,12 +45,16 @@ $keys->hold;
 my $ask = q(DO $$ BEGIN LOOP
 	BEGIN PERFORM v::text FROM t; EXCEPTION WHEN OTHERS THEN PERFORM pg_sleep(0.05); END;
 	END LOOP; END $$);
-my @others = map { start_sql($node, "SET statement_timeout = '60s'; $ask", db => $_, name => 'other') }
-  @databases[ 1 .. 3 ];
+my @others =
+  map { start_sql($node, "SET statement_timeout = '60s'; $ask", db => $_, name => 'other') } @databases[ 1 .. 3 ];
 wait_until_waiting($node, 'other', 3);
 reload(cache_ttl => '1s');
-wait_for($node, 'SELECT cached FROM keyring_keys', 'f', 'hanging commands: a key in the cache goes in time',
-	timeout => 15);
+wait_for(
+	$node, 'SELECT cached FROM keyring_keys',
+	'f',
+	'hanging commands: a key in the cache goes in time',
+	timeout => 15
+);
 sql_value($node, q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'other'));
 finish_sql($_) for @others;
 $keys->release;

@@ -31,8 +31,8 @@ sub wait_until_locked
 	my ($relation) = @_;
 	wait_until(
 		sub {
-			sql_value($node,
-				"SELECT count(*) FROM pg_locks WHERE relation = '$relation'::regclass AND NOT granted") > 0;
+			sql_value($node, "SELECT count(*) FROM pg_locks WHERE relation = '$relation'::regclass AND NOT granted") >
+			  0;
 		},
 		"somebody to wait for $relation"
 	);
@@ -42,7 +42,8 @@ sub wait_until_locked
 # The first statement of a session cannot find out where the extension is.
 my $locker = background($node);
 $locker->query_safe('BEGIN; LOCK TABLE pg_catalog.pg_extension');
-my $early = do {
+my $early = do
+{
 	local $ENV{PGOPTIONS} = '-c lock_timeout=300ms';
 	background($node);
 };

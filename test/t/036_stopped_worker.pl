@@ -6,11 +6,13 @@ use warnings FATAL => 'all';
 use KeyringTest;
 use KeyringHold;
 
-my $node = KeyringTest->new_node('main', conf => q(
+my $node = KeyringTest->new_node(
+	'main', conf => q(
 keyring.cache_ttl = '1s'
 keyring.cache_grace = '1s'
 keyring.kms_timeout = '500ms'
-keyring.kms_connect_timeout = '100ms'));
+keyring.kms_connect_timeout = '100ms')
+);
 keyring_db($node);
 sql_ok($node, q(CREATE TABLE t (v encrypted_text); INSERT INTO t VALUES ('secret')), 'a table with a value');
 
@@ -32,21 +34,30 @@ sql_fails($node, q(INSERT INTO t VALUES ('more')), 'KR005', qr/did not answer in
 
 my $doctor = q(SELECT ok, detail, hint FROM keyring_doctor() WHERE subject);
 sql_is(
-	$node, "$doctor = 'worker'",
+	$node,
+	"$doctor = 'worker'",
 	"f|background worker \"keyring kms\" runs as process $pid, but does not answer|"
 	  . 'See what holds the process up: it may be stopped, or wait for a disk that does not answer.',
 	'the doctor says so'
 );
-sql_is($node, "$doctor = 'key 1'",
+sql_is(
+	$node,
+	"$doctor = 'key 1'",
 	'f|background worker "keyring kms" did not answer in time|Try again; look at keyring_doctor() and at the server log.',
-	'and does not wait for each key');
+	'and does not wait for each key'
+);
 
 kill 'CONT', $pid;
 wait_for($node, 'SELECT v FROM t', 'secret', 'the worker goes on: values can be read');
 $session->{stderr} = '';
 $session->query_safe('ROLLBACK');
 is($session->query_safe('SELECT v FROM t'), 'secret', 'by the session that stayed, too');
-sql_is($node, "$doctor = 'worker'", "t|background worker \"keyring kms\" runs as process $pid|", 'the doctor is content');
+sql_is(
+	$node,
+	"$doctor = 'worker'",
+	"t|background worker \"keyring kms\" runs as process $pid|",
+	'the doctor is content'
+);
 $session->quit;
 
 done_testing();

@@ -6,8 +6,11 @@ use warnings FATAL => 'all';
 use KeyringTest;
 use KeyringHold;
 
-my $primary = KeyringTest->new_node('primary', streaming => 1,
-	conf => "keyring.cache_ttl = '1d'\nkeyring.kms_timeout = '60s'\nmax_prepared_transactions = 2");
+my $primary = KeyringTest->new_node(
+	'primary',
+	streaming => 1,
+	conf => "keyring.cache_ttl = '1d'\nkeyring.kms_timeout = '60s'\nmax_prepared_transactions = 2"
+);
 keyring_db($primary);
 sql_ok(
 	$primary, q(CREATE TABLE t (id int, v encrypted_text);
@@ -24,7 +27,8 @@ my $all = q(SELECT string_agg(v::text, ' ' ORDER BY id) FROM t);
 my $last = 'SELECT v FROM t WHERE id = 4';
 my %session = map { $_->name => background($_) } $primary, $standby;
 
-is($session{ $_->name }->query_safe($all), 'first second third fourth', $_->name . ': all is read') for $primary, $standby;
+is($session{ $_->name }->query_safe($all), 'first second third fourth', $_->name . ': all is read')
+  for $primary, $standby;
 sql_is($_, $cached, '4', $_->name . ': four keys are cached') for $primary, $standby;
 
 # Destroyed on the primary: the standby's memory is nobody's to evict but its own sessions'.

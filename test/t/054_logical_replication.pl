@@ -255,7 +255,8 @@ sub decoded_by
 		$publisher, q(SELECT pg_create_logical_replication_slot('sql', 'test_decoding');
 		INSERT INTO person VALUES ((SELECT max(id) + 1 FROM person), 'streamed', NULL))
 	);
-	my $data = sql_value($publisher, "$set; SELECT data FROM pg_logical_slot_get_changes('sql', NULL, NULL)", user => $role);
+	my $data =
+	  sql_value($publisher, "$set; SELECT data FROM pg_logical_slot_get_changes('sql', NULL, NULL)", user => $role);
 	sql_value($publisher, q(SELECT pg_drop_replication_slot('sql')));
 	return $data;
 }
@@ -267,15 +268,25 @@ like(decoded_by($superuser, $plaintext), qr/encrypted_text\]:'streamed'/, 'a sup
 # Nor may such a role keep the setting for itself, wherever it is connected.
 for my $db ('postgres', 'template1')
 {
-	sql_fails($publisher, "ALTER ROLE reader $plaintext", '42501', qr/a superuser's to decide/,
-		"a role cannot keep it for itself in $db", user => 'reader', db => $db);
+	sql_fails(
+		$publisher, "ALTER ROLE reader $plaintext", '42501', qr/a superuser's to decide/,
+		"a role cannot keep it for itself in $db",
+		user => 'reader',
+		db => $db
+	);
 }
-sql_fails($publisher, "$plaintext; ALTER ROLE reader IN DATABASE postgres SET keyring.output_format FROM CURRENT",
-	'42501', qr/permission denied to keep/, 'nor from a session', user => 'reader');
+sql_fails(
+	$publisher, "$plaintext; ALTER ROLE reader IN DATABASE postgres SET keyring.output_format FROM CURRENT",
+	'42501',
+	qr/permission denied to keep/,
+	'nor from a session',
+	user => 'reader'
+);
 sql_ok(
 	$publisher,
 	'ALTER ROLE reader SET keyring.output_format = ciphertext; ALTER ROLE reader RESET keyring.output_format',
-	'it can keep ciphertext', user => 'reader'
+	'it can keep ciphertext',
+	user => 'reader'
 );
 sql_ok($publisher, "ALTER ROLE $_ $plaintext", "a superuser sets it for $_") for qw(reader streamer);
 ($out, $err) = stream_as('reader');
