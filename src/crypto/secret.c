@@ -8,25 +8,21 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/err.h>
-#include <openssl/rand.h>
+
+#include "crypto/random.h"
 
 KrStatus
 kr_crypto_secret_random(KrSecret *out, size_t len)
 {
+	KrStatus status;
+
 	kr_crypto_secret_wipe(out);
 	if (len > KR_SECRET_MAX)
 		return KR_TOO_LARGE;
-
-	/* the private generator: its output never appears in nonces that the public one gives away */
-	if (RAND_priv_bytes(out->bytes, (int) len) != 1)
-	{
-		ERR_clear_error();
-		kr_crypto_secret_wipe(out);
-		return KR_CRYPTO_FAILED;
-	}
-	out->len = len;
-	return KR_OK;
+	status = kr_crypto_random(out->bytes, len);
+	if (status == KR_OK)
+		out->len = len;
+	return status;
 }
 
 KrStatus

@@ -22,7 +22,7 @@ typedef struct KrSecret
 	uint8_t bytes[KR_SECRET_MAX];
 } KrSecret;
 
-/* Fills with len (at most KR_SECRET_MAX) bytes from OpenSSL's private generator; wiped on failure. */
+/* Fills with len (at most KR_SECRET_MAX) random bytes (crypto/random.h); wiped on failure. */
 extern KrStatus kr_crypto_secret_random(KrSecret *out, size_t len) KR_MUST_CHECK;
 
 /* Copies len bytes in; KR_TOO_LARGE, and out empty, if they do not fit. */

@@ -23,6 +23,7 @@ typedef enum KrSlotState
 typedef struct KrCacheSlot
 {
 	KrSlotState state;
+	bool discard; /* FETCHING: evicted meanwhile, so the answer must not be kept */
 	uint8 digest[KR_DIGESTBYTES];
 	KrWrapped key;
 	KrSecret material; /* empty unless READY */
@@ -31,11 +32,11 @@ typedef struct KrCacheSlot
 	KrKmsReport report;
 	TimestampTz since;       /* when status was first seen; 0 = no attempt yet */
 	TimestampTz finished_at; /* end of the last attempt */
-	TimestampTz verified_at; /* last successful unwrap */
 	TimestampTz retry_at;    /* FAILED, or READY after a failure: not asked again before */
 
-	pg_atomic_uint64 last_used; /* no lock */
-	pg_atomic_uint32 untouched; /* no lock: 1 from a fetch until somebody derives from it */
+	pg_atomic_uint64 verified_at; /* last successful unwrap, 0 = never; written under the lock, read without */
+	pg_atomic_uint64 last_used;   /* no lock */
+	pg_atomic_uint32 untouched;   /* no lock: 1 from a fetch until somebody derives from it */
 } KrCacheSlot;
 
 typedef struct KrCache
@@ -55,13 +56,25 @@ extern LWLock *kr_keys_cache_lock;
 /* Under the lock: the slot of a digest, or -1. */
 extern int kr_keys_cache_find(const uint8 digest[KR_DIGESTBYTES]);
 
-/* Whether a key that was last unwrapped at that time may not be used any more, whatever the worker is busy with. */
+static inline TimestampTz
+kr_keys_cache_verified_at(KrCacheSlot *slot)
+{
+	return (TimestampTz) pg_atomic_read_u64(&slot->verified_at);
+}
+
+/*
+ * Whether a key that was last unwrapped at that time may not be used any more, whatever the worker
+ * is busy with: its time is over, or the clock was set back and the time cannot be known.
+ */
 extern bool kr_keys_cache_overdue(TimestampTz verified_at, TimestampTz now);
 
 /* Under the exclusive lock: makes every reference to the slot invalid and wipes its material. */
 extern void kr_keys_cache_invalidate(int index);
 
-/* Under the exclusive lock: invalidates, and frees the slot unless somebody waits for it. */
+/* Under the exclusive lock: invalidates and frees the slot; who waits for it is turned away, now or when the fetch ends. */
 extern void kr_keys_cache_empty(int index);
+
+/* Under the exclusive lock: whoever waits for the slot is to look at the key's row again. Broadcast afterwards. */
+extern void kr_keys_cache_turn_away(KrCacheSlot *slot);
 
 #endif

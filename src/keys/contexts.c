@@ -12,9 +12,8 @@
  */
 #include "postgres.h"
 
-#include <openssl/rand.h>
-
 #include "access/xact.h"
+#include "crypto/random.h"
 #include "keys/contexts.h"
 #include "keys/ring.h"
 #include "miscadmin.h"
@@ -23,7 +22,10 @@
 
 #define KR_OPENERS 256
 
-/* cloned machines share a prefix at most this long, and only in a transaction that was open when they were cloned */
+/*
+ * Cloned machines share a prefix at most this long, and only in a transaction that was open when they were
+ * cloned: the next one that either draws is its own (crypto/random.h).
+ */
 #define KR_PREFIX_LIFETIME_MS 60000
 
 typedef struct KrOpener
@@ -134,6 +136,7 @@ static void
 new_prefix(KrKey *key, KrSealer *sealer)
 {
 	KrDerivation derivation;
+	KrStatus status;
 
 	/* counter at its end: nothing may be sealed should this fail half way */
 	sealer->counter = PG_UINT32_MAX;
@@ -141,8 +144,9 @@ new_prefix(KrKey *key, KrSealer *sealer)
 		sealer->context = kr_crypto_xaes_new();
 	if (sealer->context == NULL)
 		out_of_memory();
-	if (RAND_bytes(sealer->prefix, sizeof(sealer->prefix)) != 1)
-		kr_keys_fail(key, KR_CRYPTO_FAILED, NULL, "seal a value");
+	status = kr_crypto_random(sealer->prefix, sizeof(sealer->prefix));
+	if (status != KR_OK)
+		kr_keys_fail(key, status, NULL, "seal a value");
 
 	derivation.context = sealer->context;
 	derivation.prefix = sealer->prefix;

@@ -3,9 +3,9 @@
  *
  * The slots and how backends use them; dek_fetch.c is the worker's side.
  *
- * Lock protocol: the cache's LWLock guards every field of a slot but two.
+ * Lock protocol: the cache's LWLock guards every field of a slot but three.
  * Shared to find a slot and to derive from its material, exclusive to change
- * one. generations[] is written under the exclusive lock and read without any;
+ * one. generations[] and verified_at are written under the exclusive lock and read without any;
  * last_used and untouched are written by anybody, their precision does not matter. The lock is
  * never held while a process waits or calls out, and nothing under it can throw.
  */
@@ -59,7 +59,7 @@ kr_keys_cache_overdue(TimestampTz verified_at, TimestampTz now)
 	int64 ms = ((int64) kr_guc_cache_ttl + kr_guc_cache_grace) * 1000 + kr_guc_kms_timeout +
 		kr_guc_kms_connect_timeout;
 
-	return now > TimestampTzPlusMilliseconds(verified_at, ms);
+	return now < verified_at || now > TimestampTzPlusMilliseconds(verified_at, ms);
 }
 
 void
@@ -80,7 +80,7 @@ static bool
 awaits_first_use(KrCacheSlot *slot, TimestampTz now)
 {
 	return slot->state == KR_SLOT_READY && pg_atomic_read_u32(&slot->untouched) != 0 &&
-		!TimestampDifferenceExceeds(slot->verified_at, now, KR_FIRST_USE_MS);
+		!TimestampDifferenceExceeds(kr_keys_cache_verified_at(slot), now, KR_FIRST_USE_MS);
 }
 
 /* Free slots first, then remembered failures, then the key that was not used for the longest time. */
@@ -111,6 +111,12 @@ choose_victim(TimestampTz now)
 	return best;
 }
 
+static bool
+is_overdue(KrCacheSlot *slot, TimestampTz now)
+{
+	return slot->state == KR_SLOT_READY && kr_keys_cache_overdue(kr_keys_cache_verified_at(slot), now);
+}
+
 /*
  * Under the exclusive lock: the slot to wait on, or -1 when every slot is busy. A failure
  * that came while we waited, since start, is our answer, however late we look at it: a crowd
@@ -134,11 +140,14 @@ post_fetch(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz
 		memcpy(slot->digest, digest, KR_DIGESTBYTES);
 		slot->key = *key;
 		slot->since = 0;
-		slot->verified_at = 0;
+		slot->discard = false;
+		pg_atomic_write_u64(&slot->verified_at, 0);
 		slot->state = KR_SLOT_FREE;
 	}
 
 	slot = &kr_keys_cache->slots[index];
+	if (is_overdue(slot, now))
+		kr_keys_cache_empty(index);
 	if (slot->state == KR_SLOT_FREE ||
 		(slot->state == KR_SLOT_FAILED && now >= slot->retry_at && slot->finished_at < start))
 		slot->state = KR_SLOT_WANTED;
@@ -177,27 +186,36 @@ look(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz start
 	 KrStatus *status, KrKmsReport *report)
 {
 	int index;
-	TimestampTz now = GetCurrentTimestamp();
 	bool answered;
 
+	/* the time is asked for under the lock, or a slot that is filled just now would be from the future */
 	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
-	index = post_fetch(key, digest, start, now);
+	index = post_fetch(key, digest, start, GetCurrentTimestamp());
 	answered = index >= 0 && read_answer(index, digest, ref, status, report);
 	LWLockRelease(kr_keys_cache_lock);
 	return answered;
 }
 
-static bool
-find_ready(const uint8 digest[KR_DIGESTBYTES], KrCacheRef *ref)
+bool
+kr_keys_cache_lookup(KrCacheRef *ref, const KrWrapped *key)
 {
+	uint8 digest[KR_DIGESTBYTES];
 	KrKmsReport unused;
 	KrStatus status = KR_KMS_UNAVAILABLE;
+	TimestampTz now;
 	bool found;
 	int index;
 
+	kr_keys_digest(digest, key);
 	LWLockAcquire(kr_keys_cache_lock, LW_SHARED);
+	now = GetCurrentTimestamp();
 	index = kr_keys_cache_find(digest);
-	found = index >= 0 && read_answer(index, digest, ref, &status, &unused) && status == KR_OK;
+	found = index >= 0 && !is_overdue(&kr_keys_cache->slots[index], now) &&
+		read_answer(index, digest, ref, &status, &unused) && status == KR_OK;
+
+	/* already now: a session may live for one statement, and a key that only such use is in use */
+	if (found)
+		pg_atomic_write_u64(&kr_keys_cache->slots[index].last_used, (uint64) now);
 	LWLockRelease(kr_keys_cache_lock);
 	return found;
 }
@@ -243,8 +261,6 @@ kr_keys_cache_acquire(KrCacheRef *ref, const KrWrapped *key, KrKmsReport *report
 
 	memset(report, 0, sizeof(KrKmsReport));
 	kr_keys_digest(digest, key);
-	if (find_ready(digest, ref))
-		return KR_OK;
 	if (InterruptHoldoffCount > 0 || CritSectionCount > 0)
 		return KR_NOT_CACHED;
 	return wait_for_worker(ref, key, digest, report);
@@ -273,10 +289,32 @@ kr_keys_cache_use(const KrCacheRef *ref, KrStatus (*use)(const KrSecret *materia
 	return valid;
 }
 
-void
+/* The worker may have verified the key this very moment, so what seemed overdue is looked at again under the lock. */
+static void
+empty_overdue(const KrCacheRef *ref)
+{
+	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
+	if (kr_keys_cache_valid(ref) &&
+		is_overdue(&kr_keys_cache->slots[ref->slot], GetCurrentTimestamp()))
+		kr_keys_cache_empty(ref->slot);
+	LWLockRelease(kr_keys_cache_lock);
+}
+
+bool
 kr_keys_cache_touch(const KrCacheRef *ref)
 {
-	pg_atomic_write_u64(&kr_keys_cache->slots[ref->slot].last_used, (uint64) GetCurrentTimestamp());
+	KrCacheSlot *slot = &kr_keys_cache->slots[ref->slot];
+
+	/* read before the clock is: a verification in between must not look like a clock that was set back */
+	TimestampTz verified_at = kr_keys_cache_verified_at(slot);
+	TimestampTz now;
+
+	pg_read_barrier();
+	now = GetCurrentTimestamp();
+	pg_atomic_write_u64(&slot->last_used, (uint64) now);
+	if (kr_keys_cache_overdue(verified_at, now))
+		empty_overdue(ref);
+	return kr_keys_cache_valid(ref);
 }
 
 void
@@ -289,6 +327,7 @@ kr_keys_cache_evict(const uint8 digest[KR_DIGESTBYTES])
 	if (index >= 0)
 		kr_keys_cache_empty(index);
 	LWLockRelease(kr_keys_cache_lock);
+	ConditionVariableBroadcast(&kr_keys_cache->changed);
 }
 
 void
@@ -298,57 +337,44 @@ kr_keys_cache_flush(void)
 	for (int i = 0; i < kr_keys_cache->nslots; i++)
 		kr_keys_cache_empty(i);
 	LWLockRelease(kr_keys_cache_lock);
+	ConditionVariableBroadcast(&kr_keys_cache->changed);
 }
 
-/* Under the exclusive lock. A slot that is being fetched stays: its waiters asked after the eviction, or do not care. */
+void
+kr_keys_cache_turn_away(KrCacheSlot *slot)
+{
+	slot->state = KR_SLOT_FAILED;
+	slot->status = KR_KMS_ABORTED;
+	memset(&slot->report, 0, sizeof(slot->report));
+	slot->since = 0;
+	slot->finished_at = GetCurrentTimestamp();
+	slot->retry_at = 0;
+	slot->discard = false;
+}
+
 void
 kr_keys_cache_empty(int index)
 {
 	KrCacheSlot *slot = &kr_keys_cache->slots[index];
 
-	if (slot->state == KR_SLOT_READY)
-		pg_atomic_fetch_add_u64(&kr_keys_cache->evictions, 1);
 	kr_keys_cache_invalidate(index);
-	if (slot->state == KR_SLOT_READY || slot->state == KR_SLOT_FAILED)
-		slot->state = KR_SLOT_FREE;
-}
-
-void
-kr_keys_cache_health(KrKeyHealth *out, const KrWrapped *key)
-{
-	uint8 digest[KR_DIGESTBYTES];
-	int index;
-
-	memset(out, 0, sizeof(KrKeyHealth));
-	kr_keys_digest(digest, key);
-	LWLockAcquire(kr_keys_cache_lock, LW_SHARED);
-	index = kr_keys_cache_find(digest);
-	if (index >= 0)
+	switch (slot->state)
 	{
-		KrCacheSlot *slot = &kr_keys_cache->slots[index];
-
-		out->known = slot->since != 0;
-		out->cached = slot->state == KR_SLOT_READY;
-		out->status = slot->status;
-		out->since = slot->since;
-		out->verified_at = slot->verified_at;
-		strlcpy(out->message, slot->report.message, sizeof(out->message));
-	}
-	LWLockRelease(kr_keys_cache_lock);
-}
-
-void
-kr_keys_cache_stats(KrCacheStats *out)
-{
-	memset(out, 0, sizeof(KrCacheStats));
-	out->unwraps = pg_atomic_read_u64(&kr_keys_cache->unwraps);
-	out->unwrap_failures = pg_atomic_read_u64(&kr_keys_cache->unwrap_failures);
-	out->evictions = pg_atomic_read_u64(&kr_keys_cache->evictions);
-	out->slots = kr_keys_cache->nslots;
-	for (int i = 0; i < kr_keys_cache->nslots; i++)
-	{
-		if (pg_atomic_read_u64(&kr_keys_cache_generations[i]) != 0)
-			out->cached++;
+		case KR_SLOT_FREE:
+			break;
+		case KR_SLOT_WANTED:
+			kr_keys_cache_turn_away(slot);
+			break;
+		case KR_SLOT_FETCHING:
+			slot->discard = true;
+			break;
+		case KR_SLOT_READY:
+			pg_atomic_fetch_add_u64(&kr_keys_cache->evictions, 1);
+			slot->state = KR_SLOT_FREE;
+			break;
+		case KR_SLOT_FAILED:
+			slot->state = KR_SLOT_FREE;
+			break;
 	}
 }
 
@@ -374,6 +400,7 @@ start_slots(void *memory, LWLock *lock, bool found)
 	pg_atomic_init_u64(&kr_keys_cache->evictions, 0);
 	for (int i = 0; i < kr_keys_cache->nslots; i++)
 	{
+		pg_atomic_init_u64(&kr_keys_cache->slots[i].verified_at, 0);
 		pg_atomic_init_u64(&kr_keys_cache->slots[i].last_used, 0);
 		pg_atomic_init_u32(&kr_keys_cache->slots[i].untouched, 0);
 	}

@@ -52,11 +52,15 @@ kr_keys_cache_valid(const KrCacheRef *ref)
 
 /* ---- backends ---- */
 
+/* Finds the key if it is in memory; never waits. */
+extern bool kr_keys_cache_lookup(KrCacheRef *ref, const KrWrapped *key);
+
 /*
- * Finds the key or has it fetched; waits, interruptible, at most
+ * Has the key fetched unless it is there by now; waits, interruptible, at most
  * keyring.kms_timeout and a little. Returns KR_OK and fills ref, or the status of
  * the attempt, with words in report. Where no waiting is allowed (interrupts are
- * held off: under a page lock) a miss returns KR_NOT_CACHED at once.
+ * held off: under a page lock) it returns KR_NOT_CACHED at once. KR_KMS_ABORTED: the
+ * key was evicted meanwhile; look at its row again before asking again.
  */
 extern KrStatus kr_keys_cache_acquire(KrCacheRef *ref, const KrWrapped *key, KrKmsReport *report);
 
@@ -67,8 +71,11 @@ extern KrStatus kr_keys_cache_acquire(KrCacheRef *ref, const KrWrapped *key, KrK
 extern bool kr_keys_cache_use(const KrCacheRef *ref, KrStatus (*use)(const KrSecret *material, void *arg),
 							  void *arg, KrStatus *status);
 
-/* Keeps the slot from being the one that is evicted when the cache is full. */
-extern void kr_keys_cache_touch(const KrCacheRef *ref);
+/*
+ * Keeps the slot from being the one that is evicted when the cache is full. False when the key is not
+ * there any more: also when nobody has verified it in time, for the worker may be stuck.
+ */
+extern bool kr_keys_cache_touch(const KrCacheRef *ref);
 
 extern void kr_keys_cache_health(KrKeyHealth *out, const KrWrapped *key);
 extern void kr_keys_cache_stats(KrCacheStats *out);

@@ -14,30 +14,43 @@
 /* a failure is remembered so long that a crowd of backends does not repeat it, and no longer */
 #define KR_FAILURE_MEMORY_MS 2000
 
+/* a key that nobody has used for so long, or for keyring.cache_ttl, is not verified any more but forgotten */
+#define KR_UNUSED_MS 600000
+
 /* while a KMS does not answer, ask again this often */
 #define KR_RECHECK_RETRY_MS 5000
 
 /* READY slots: when to unwrap again. Derived, so that a changed keyring.cache_ttl counts at once. */
 static TimestampTz
-due_at(const KrCacheSlot *slot)
+due_at(KrCacheSlot *slot)
 {
-	TimestampTz due = TimestampTzPlusMilliseconds(slot->verified_at, (int64) kr_guc_cache_ttl * 1000);
+	TimestampTz due = TimestampTzPlusMilliseconds(kr_keys_cache_verified_at(slot), (int64) kr_guc_cache_ttl * 1000);
 
 	return Max(due, slot->retry_at);
 }
 
+static bool
+is_unused(KrCacheSlot *slot, TimestampTz now)
+{
+	return TimestampDifferenceExceeds((TimestampTz) pg_atomic_read_u64(&slot->last_used), now,
+									  Max(kr_guc_cache_ttl * 1000, KR_UNUSED_MS));
+}
+
 /*
- * Keys whose time is over go without anybody being asked, however long the queue is. Whoever waits
- * for a slot finds it at its next look.
+ * Keys whose time is over go without anybody being asked, however long the queue is, and so do those that nobody
+ * uses, when they are due: one may have been destroyed where no eviction reaches this server's memory. Whoever
+ * waits for a slot finds it at its next look.
  */
 static void
-drop_overdue(TimestampTz now)
+drop_expired(TimestampTz now)
 {
 	for (int i = 0; i < kr_keys_cache->nslots; i++)
 	{
 		KrCacheSlot *slot = &kr_keys_cache->slots[i];
 
-		if (slot->state == KR_SLOT_READY && kr_keys_cache_overdue(slot->verified_at, now))
+		if (slot->state == KR_SLOT_READY &&
+			(kr_keys_cache_overdue(kr_keys_cache_verified_at(slot), now) ||
+			 (now >= due_at(slot) && is_unused(slot, now))))
 			kr_keys_cache_empty(i);
 	}
 }
@@ -96,7 +109,7 @@ kr_keys_cache_next(KrCacheWork *work)
 	int index;
 
 	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
-	drop_overdue(now);
+	drop_expired(now);
 	index = fetched_last ? first_due(now) : next_wanted();
 	if (index < 0)
 		index = fetched_last ? next_wanted() : first_due(now);
@@ -130,7 +143,7 @@ is_refusal(KrStatus status)
 static void
 store_success(KrCacheSlot *slot, int index, const KrSecret *material, TimestampTz now)
 {
-	slot->verified_at = now;
+	pg_atomic_write_u64(&slot->verified_at, (uint64) now);
 	slot->retry_at = 0;
 	if (slot->state == KR_SLOT_READY && kr_crypto_secret_equal(&slot->material, material))
 		return;
@@ -146,7 +159,8 @@ store_success(KrCacheSlot *slot, int index, const KrSecret *material, TimestampT
 static void
 store_failure(KrCacheSlot *slot, int index, KrStatus status, TimestampTz now)
 {
-	TimestampTz end_of_grace = TimestampTzPlusMilliseconds(slot->verified_at, (int64) kr_guc_cache_grace * 1000);
+	TimestampTz end_of_grace = TimestampTzPlusMilliseconds(kr_keys_cache_verified_at(slot),
+														   (int64) kr_guc_cache_grace * 1000);
 
 	if (slot->state == KR_SLOT_READY && !is_refusal(status) && now < end_of_grace)
 	{
@@ -161,15 +175,43 @@ store_failure(KrCacheSlot *slot, int index, KrStatus status, TimestampTz now)
 	slot->retry_at = TimestampTzPlusMilliseconds(now, KR_FAILURE_MEMORY_MS);
 }
 
+static void
+store(KrCacheSlot *slot, int index, KrStatus status, const KrSecret *material, const KrKmsReport *report)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (slot->since == 0 || slot->status != status)
+		slot->since = now;
+	slot->status = status;
+	slot->finished_at = now;
+	slot->report = *report;
+
+	/* every reader gets to see a slot's report */
+	slot->report.complaint[0] = '\0';
+	if (status == KR_OK)
+		store_success(slot, index, material, now);
+	else
+		store_failure(slot, index, status, now);
+}
+
+/* Under the exclusive lock: what a worker has left FETCHING is for the next one. */
+static void
+hand_over(KrCacheSlot *slot)
+{
+	if (slot->state != KR_SLOT_FETCHING)
+		return;
+	if (slot->discard)
+		kr_keys_cache_turn_away(slot);
+	else
+		slot->state = KR_SLOT_WANTED;
+}
+
 /* This worker is ending: that is no answer, the next one has to ask. */
 static void
 give_back(const KrCacheWork *work)
 {
-	KrCacheSlot *slot = &kr_keys_cache->slots[work->slot];
-
 	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
-	if (slot->state == KR_SLOT_FETCHING)
-		slot->state = KR_SLOT_WANTED;
+	hand_over(&kr_keys_cache->slots[work->slot]);
 	LWLockRelease(kr_keys_cache_lock);
 }
 
@@ -178,7 +220,6 @@ kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const KrSecret *m
 					 const KrKmsReport *report)
 {
 	KrCacheSlot *slot = &kr_keys_cache->slots[work->slot];
-	TimestampTz now = GetCurrentTimestamp();
 
 	if (status == KR_KMS_ABORTED)
 	{
@@ -195,15 +236,10 @@ kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const KrSecret *m
 	if (memcmp(slot->digest, work->digest, KR_DIGESTBYTES) == 0 &&
 		slot->state == (work->recheck ? KR_SLOT_READY : KR_SLOT_FETCHING))
 	{
-		if (slot->since == 0 || slot->status != status)
-			slot->since = now;
-		slot->status = status;
-		slot->finished_at = now;
-		slot->report = *report;
-		if (status == KR_OK)
-			store_success(slot, work->slot, material, now);
+		if (slot->discard)
+			kr_keys_cache_turn_away(slot);
 		else
-			store_failure(slot, work->slot, status, now);
+			store(slot, work->slot, status, material, report);
 	}
 	LWLockRelease(kr_keys_cache_lock);
 	ConditionVariableBroadcast(&kr_keys_cache->changed);
@@ -234,8 +270,7 @@ kr_keys_cache_adopt(void)
 	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < kr_keys_cache->nslots; i++)
 	{
-		if (kr_keys_cache->slots[i].state == KR_SLOT_FETCHING)
-			kr_keys_cache->slots[i].state = KR_SLOT_WANTED;
+		hand_over(&kr_keys_cache->slots[i]);
 	}
 	LWLockRelease(kr_keys_cache_lock);
 }

@@ -31,16 +31,27 @@ put(ReturnSetInfo *rsinfo, const char *subject, bool ok, const char *detail, con
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* False when there is a worker that does not answer, so that asking it for each key would take long. */
+static bool
+examine_worker(ReturnSetInfo *rsinfo)
+{
+	int pid = kr_keys_worker_pid();
+	bool answers = pid != 0 && kr_keys_worker_answers();
+
+	if (pid == 0)
+		put(rsinfo, "worker", false, "background worker \"keyring kms\" is not running",
+			"Look for its messages in the server log; raise max_worker_processes if none was free.");
+	else
+		put(rsinfo, "worker", answers,
+			psprintf("background worker \"keyring kms\" runs as process %d%s", pid,
+					 answers ? "" : ", but does not answer"),
+			"See what holds the process up: it may be stopped, or wait for a disk that does not answer.");
+	return answers || pid == 0;
+}
+
 static void
 examine_process(ReturnSetInfo *rsinfo)
 {
-	int pid = kr_keys_worker_pid();
-
-	put(rsinfo, "preload", true, "keyring is in shared_preload_libraries", "");
-	put(rsinfo, "worker", pid != 0,
-		pid != 0 ? psprintf("background worker \"keyring kms\" runs as process %d", pid) :
-				   "background worker \"keyring kms\" is not running",
-		"Look for its messages in the server log; raise max_worker_processes if none was free.");
 	put(rsinfo, "memory", kr_pg_memory_locked,
 		kr_pg_memory_locked ? "unwrapped keys are locked into memory" :
 							  "unwrapped keys may be written to swap",
@@ -89,17 +100,16 @@ static const char *
 unwrap_detail(const KrKeyRow *row, const KrRequestResult *result)
 {
 	if (result->status != KR_OK)
-		return result->report.message[0] ? result->report.message : kr_crypto_status_name(result->status);
+		return result->report.message[0] ? kr_pg_words_for_admin(&result->report) : kr_crypto_status_name(result->status);
 	return psprintf("%s, wrapped by %s, opens", kr_keys_state_name(row->state), row->kek_version);
 }
 
 static void
-examine_keys(ReturnSetInfo *rsinfo, List *rows)
+examine_keys(ReturnSetInfo *rsinfo, List *rows, bool may_ask)
 {
 	KrRequest *request = palloc0(sizeof(KrRequest));
-	KrRequestResult *result = palloc(sizeof(KrRequestResult));
+	KrRequestResult *result = palloc0(sizeof(KrRequestResult));
 	bool root_key_done = false;
-	bool worker_lacks = false;
 	ListCell *lc;
 
 	foreach(lc, rows)
@@ -111,10 +121,14 @@ examine_keys(ReturnSetInfo *rsinfo, List *rows)
 			continue;
 		request->op = KR_REQUEST_CHECK;
 		request->key = row->wrapped;
-		/* one wait for a worker is enough, however many keys there are */
-		if (!worker_lacks)
+		if (may_ask)
 			kr_keys_request(result, request);
-		worker_lacks = result->status == KR_KMS_UNAVAILABLE && kr_keys_worker_pid() == 0;
+		else
+			result->status = result->describe_status = kr_keys_no_answer(&result->report);
+
+		/* one wait for a worker is enough, however many keys there are */
+		if (result->status == KR_KMS_UNAVAILABLE && kr_keys_worker_pid() == 0)
+			may_ask = false;
 		put(rsinfo, kr_pg_key_words(row->id, row->label), result->status == KR_OK,
 			unwrap_detail(row, result), result->report.hint);
 		if (result->describe_status != KR_OK)
@@ -139,12 +153,15 @@ keyring_doctor(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	List *rows;
+	bool may_ask;
 
 	InitMaterializedSRF(fcinfo, 0);
 	rows = kr_keys_store_read();
+	put(rsinfo, "preload", true, "keyring is in shared_preload_libraries", "");
+	may_ask = examine_worker(rsinfo);
 	examine_process(rsinfo);
 	put(rsinfo, "role", true, RecoveryInProgress() ? "standby: keys are read, never changed" : "primary server", "");
 	examine_primary(rsinfo, rows);
-	examine_keys(rsinfo, rows);
+	examine_keys(rsinfo, rows, may_ask);
 	PG_RETURN_VOID();
 }

@@ -14,6 +14,7 @@
 #include "keys/ring.h"
 #include "miscadmin.h"
 #include "pg/compat.h"
+#include "pg/report.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -105,9 +106,10 @@ put_check(ReturnSetInfo *rsinfo, const KrKeyRow *row, const KrRequestResult *res
 																					  psprintf("SELECT keyring_rewrap_key(%d) wraps it by the current version.", row->id));
 	else
 		put_step(rsinfo, "metadata", result->describe_status,
-				 result->describe_report.message, result->describe_report.hint);
+				 kr_pg_words_for_admin(&result->describe_report), result->describe_report.hint);
 	put_step(rsinfo, "unwrap", result->status,
-			 result->status == KR_OK ? "unwrapped, and the check value is right" : result->report.message,
+			 result->status == KR_OK ? "unwrapped, and the check value is right" :
+									   kr_pg_words_for_admin(&result->report),
 			 result->report.hint);
 }
 

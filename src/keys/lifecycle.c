@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "crypto/random.h"
 #include "keys/lifecycle.h"
 #include "keys/request.h"
 #include "keys/ring.h"
@@ -77,7 +78,7 @@ fail(const KrKeyRow *row, const KrRequestResult *result, const char *verb)
 	const char *what = row->id == 0 ? "a key" : kr_pg_key_words(row->id, row->label);
 	KrFailure failure = {
 		.status = result->status,
-		.message = result->report.message,
+		.message = kr_pg_words_for_admin(&result->report),
 		.hint = result->report.hint
 	};
 
@@ -113,10 +114,11 @@ set_resource(KrWrapped *wrapped, const char *name, const char *resource)
 static void
 random_bytes(void *out, Size len)
 {
-	if (!pg_strong_random(out, len))
+	if (kr_crypto_random(out, len) != KR_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not get random bytes")));
+				 errmsg("could not get random bytes"),
+				 errhint("Check the OpenSSL configuration, and that the kernel has getrandom().")));
 }
 
 /* A version 4 UUID, RFC 9562. */
@@ -203,7 +205,8 @@ make_material(KrKeyRow *row, List *rows)
 		ereport(WARNING, (errmsg("%s", result->report.notice)));
 	if (result->describe_status != KR_OK)
 		ereport(WARNING,
-				(errmsg("could not read the metadata of the wrapping key: %s", result->describe_report.message),
+				(errmsg("could not read the metadata of the wrapping key: %s",
+						kr_pg_words_for_admin(&result->describe_report)),
 				 result->describe_report.hint[0] ? errhint("%s", result->describe_report.hint) : 0));
 	row->wrapped.wrap_len = result->wrap.len;
 	memcpy(row->wrapped.wrap, result->wrap.bytes, result->wrap.len);

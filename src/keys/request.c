@@ -26,6 +26,10 @@
 #define KR_REQUEST_SLOTS 8
 #define KR_NAP_MS 500
 
+/* a worker that lives beats every 100 ms, and sooner when it is woken */
+#define KR_BEAT_NAP_MS 50
+#define KR_BEAT_NAPS 40
+
 /* one request may be several calls to the provider */
 #define KR_CALLS_PER_REQUEST 5
 
@@ -51,6 +55,7 @@ typedef struct KrRequests
 	ConditionVariable changed;
 	Latch *worker_latch; /* NULL when there is no worker */
 	int worker_pid;
+	pg_atomic_uint64 beats; /* no lock: signs of life of the worker */
 	KrRequestSlot slots[KR_REQUEST_SLOTS];
 } KrRequests;
 
@@ -82,6 +87,29 @@ kr_keys_worker_pid(void)
 	pid = requests->worker_pid;
 	LWLockRelease(requests_lock);
 	return pid;
+}
+
+void
+kr_keys_worker_beat(void)
+{
+	pg_atomic_fetch_add_u64(&requests->beats, 1);
+}
+
+bool
+kr_keys_worker_answers(void)
+{
+	uint64 before = pg_atomic_read_u64(&requests->beats);
+
+	for (int i = 0; i < KR_BEAT_NAPS && kr_keys_wake_worker(); i++)
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, KR_BEAT_NAP_MS,
+						 kr_pg_wait_event("KeyringRequest"));
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (pg_atomic_read_u64(&requests->beats) != before)
+			return true;
+	}
+	return false;
 }
 
 KrStatus
@@ -340,8 +368,10 @@ start_requests(void *memory, LWLock *lock, bool found)
 {
 	requests = memory;
 	requests_lock = lock;
-	if (!found)
-		ConditionVariableInit(&requests->changed);
+	if (found)
+		return;
+	ConditionVariableInit(&requests->changed);
+	pg_atomic_init_u64(&requests->beats, 0);
 }
 
 void

@@ -55,6 +55,9 @@ extern KrStatus kr_keys_no_answer(KrKmsReport *report);
 /* Pid of the worker, 0 = none. */
 extern int kr_keys_worker_pid(void);
 
+/* Whether the worker shows a sign of life within two seconds: it may be stopped, or wait for a dead disk. */
+extern bool kr_keys_worker_answers(void);
+
 /* ---- the worker ---- */
 
 typedef KrStatus (*KrRequestHandler)(KrRequestResult *result, const KrRequest *request);
@@ -64,6 +67,9 @@ extern bool kr_keys_request_serve(KrRequestHandler handler);
 
 /* For the handler: whether nobody waits for the running request any more. False outside of a handler. */
 extern bool kr_keys_request_abandoned(void);
+
+/* A sign of life, also in the middle of a provider's call. */
+extern void kr_keys_worker_beat(void);
 
 /* Announces this process as the worker until it exits; fails what a predecessor left half done. */
 extern void kr_keys_worker_announce(void);

@@ -16,6 +16,7 @@
 #include "pg/report.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 static MemoryContext ring_context = NULL;
 static KrKey **keys = NULL;
@@ -102,10 +103,51 @@ build(List *rows)
 	return fresh;
 }
 
+static KrKeyRow *
+find_uuid(List *rows, const uint8 *uuid)
+{
+	ListCell *lc;
+
+	foreach(lc, rows)
+	{
+		KrKeyRow *row = lfirst(lc);
+
+		if (memcmp(row->wrapped.uuid, uuid, KR_ENVELOPE_UUIDBYTES) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+/*
+ * Digests of the live ring's keys that are destroyed or wrapped otherwise by now. Others may have
+ * done that where no eviction of theirs reaches this server's memory: on a standby's primary, or by
+ * COMMIT PREPARED. Whoever decodes old changes sees old rows, from which nothing follows.
+ */
+static List *
+superseded(KrKey **fresh, List *rows)
+{
+	List *digests = NIL;
+
+	for (int i = 0; i < nkeys && !HistoricSnapshotActive(); i++)
+	{
+		const KrWrapped *wrapped = &keys[i]->row.wrapped;
+		uint8 *digest;
+
+		if (wrapped->wrap_len == 0 || contains(fresh, list_length(rows), keys[i]) ||
+			find_uuid(rows, wrapped->uuid) == NULL)
+			continue;
+		digest = palloc(KR_DIGESTBYTES);
+		kr_keys_digest(digest, wrapped);
+		digests = lappend(digests, digest);
+	}
+	return digests;
+}
+
 static void
 install(List *rows)
 {
 	KrKey **fresh = build(rows);
+	List *digests = superseded(fresh, rows);
 	int n = 0;
 	ListCell *lc;
 
@@ -129,6 +171,8 @@ install(List *rows)
 		pfree(keys);
 	keys = fresh;
 	nkeys = n;
+	foreach(lc, digests)
+		kr_keys_cache_evict(lfirst(lc));
 }
 
 /*
@@ -231,34 +275,82 @@ kr_keys_fail(const KrKey *key, KrStatus status, const KrKmsReport *report, const
 	kr_pg_throw(&failure, doing);
 }
 
-/* Once a transaction is enough to know which keys are in use, and cheap enough. */
-static void
+/*
+ * Once a statement is enough to know which keys are in use and that they are still verified, and cheap
+ * enough. False when the key has to be fetched.
+ */
+static inline bool
 touch(KrKey *key)
 {
-	key->touched = GetCurrentTransactionStartTimestamp();
-	kr_keys_cache_touch(&key->ref);
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (key->touched == statement)
+		return true;
+	key->touched = statement;
+	return kr_keys_cache_touch(&key->ref);
 }
 
-/* Has the key's material fetched unless it is in the cache. Throws KR004 only. */
-static KrStatus
-acquire(KrKey *key, KrKmsReport *report, const char *doing)
+static void
+refuse_destroyed(const KrKey *key, const char *doing)
 {
-	if (kr_keys_cache_valid(&key->ref))
-	{
-		if (key->touched != GetCurrentTransactionStartTimestamp())
-			touch(key);
-		return KR_OK;
-	}
 	if (key->row.state == KR_KEY_DESTROYED)
 		ereport(ERROR,
 				(errcode(KR_ERRCODE_KEY_DESTROYED),
 				 errmsg("could not %s with %s: the key has been destroyed", doing,
 						kr_pg_key_words(key->row.id, key->row.label)),
 				 errhint("Values under it cannot be read any more; restore them from elsewhere.")));
+}
 
+/*
+ * Before a key is asked for: what the catalog says now, which may be later than the last invalidation that
+ * came. Or a key would come back into memory that has just been destroyed. The key stays where it is,
+ * as its user holds a pointer; the ring is read anew when the invalidation comes.
+ */
+static void
+look_again(KrKey *key)
+{
+	MemoryContext scratch;
+	MemoryContext caller;
+	KrKeyRow *row;
+
+	if (InterruptHoldoffCount > 0 || CritSectionCount > 0 || HistoricSnapshotActive())
+		return;
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "keyring key rows", ALLOCSET_DEFAULT_SIZES);
+	caller = MemoryContextSwitchTo(scratch);
+	row = find_uuid(kr_keys_store_read(), key->row.wrapped.uuid);
+	if (row != NULL && !same_key(&row->wrapped, &key->row.wrapped))
+	{
+		uint8 digest[KR_DIGESTBYTES];
+
+		kr_keys_digest(digest, &key->row.wrapped);
+		kr_keys_cache_evict(digest);
+		key->row.state = row->state;
+		key->row.wrapped = row->wrapped;
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(scratch);
+}
+
+/* Has the key's material fetched unless it is in the cache. Throws KR004 only. */
+static KrStatus
+acquire(KrKey *key, KrKmsReport *report, const char *doing)
+{
+	KrStatus status;
+
+	if (kr_keys_cache_valid(&key->ref) && touch(key))
+		return KR_OK;
+	refuse_destroyed(key, doing);
 	kr_keys_forget_openers(key->ref.generation);
 	key->ref.generation = 0;
-	return kr_keys_cache_acquire(&key->ref, &key->row.wrapped, report);
+	if (kr_keys_cache_lookup(&key->ref, &key->row.wrapped))
+		return KR_OK;
+	do
+	{
+		look_again(key);
+		refuse_destroyed(key, doing);
+		status = kr_keys_cache_acquire(&key->ref, &key->row.wrapped, report);
+	} while (status == KR_KMS_ABORTED);
+	return status;
 }
 
 void

@@ -29,7 +29,7 @@ typedef struct KrKey
 {
 	KrKeyRow row;
 	KrCacheRef ref;
-	TimestampTz touched; /* transaction in which the cache was last told that the key is in use */
+	TimestampTz touched; /* statement in which the cache was last told that the key is in use */
 	TimestampTz warned;  /* transaction that was last told that envelopes cannot be verified */
 	KrSealer sealer;
 	KrTokenContext *token; /* NULL until used */

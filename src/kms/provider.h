@@ -37,9 +37,11 @@ typedef struct KrKmsHost
  */
 typedef struct KrKmsReport
 {
-	char message[384]; /* what could not be done, lower case, no period: "could not read root key file \"...\": ..." */
-	char hint[384];    /* what to do next, a sentence; may be empty */
-	char notice[384];  /* something the user must be told although the call went well; may be empty */
+	char message[384];   /* what could not be done, lower case, no period: "could not read root key file \"...\": ..." */
+	char hint[384];      /* what to do next, a sentence; may be empty */
+	char complaint[260]; /* what an operator's program said of itself, which goes on from message; may be empty. Whatever
+						  * it holds, it is not for those who merely read a value: only for the log and for admins */
+	char notice[384];    /* something the user must be told although the call went well; may be empty */
 } KrKmsReport;
 
 typedef struct KrKmsWrap

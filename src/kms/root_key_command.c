@@ -9,7 +9,7 @@
  * It runs in a process group of its own, which is killed when the call ends, however it ends, and
  * when this process does (subprocess.c).
  * What it prints on its standard output is never repeated anywhere; the first line
- * of its standard error is, after anything that looks like a key was taken out.
+ * of its standard error is told to the operator, after anything that looks like a key was taken out.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* explicit_bzero */
@@ -31,6 +31,8 @@
 #define TERM_GRACE_MS 500
 #define KILL_GRACE_MS 1000
 #define COMPLAINT_MAX 256
+
+_Static_assert(sizeof(((KrKmsReport *) 0)->complaint) > COMPLAINT_MAX, "a complaint must fit the report");
 
 #define SOURCE "output of keyring.root_key_command"
 
@@ -250,20 +252,18 @@ clean_complaint(Run *run, char out[COMPLAINT_MAX + 1])
 static KrStatus
 refuse_exit(Run *run, int wait_status, KrKmsReport *report)
 {
-	char complaint[COMPLAINT_MAX + 1];
 	char how[64];
 
-	clean_complaint(run, complaint);
+	clean_complaint(run, report->complaint);
 	if (wait_status == -1)
 		kr_kms_say(how, sizeof(how), "ended in an unknown way");
 	else if (WIFSIGNALED(wait_status))
 		kr_kms_say(how, sizeof(how), "was ended by signal %d", WTERMSIG(wait_status));
 	else
 		kr_kms_say(how, sizeof(how), "failed with exit status %d", WEXITSTATUS(wait_status));
-	kr_kms_say(report->message, sizeof(report->message), "keyring.root_key_command %s%s%s",
-			   how, complaint[0] != '\0' ? ": " : "", complaint);
+	kr_kms_say(report->message, sizeof(report->message), "keyring.root_key_command %s", how);
 	kr_kms_say(report->hint, sizeof(report->hint),
-			   "Run the command by hand as the server's user, with the server's environment.");
+			   "See what it said in the server log; run it by hand as the server's user, with the server's environment.");
 	return KR_KMS_UNAVAILABLE;
 }
 

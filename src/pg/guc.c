@@ -2,8 +2,8 @@
  * src/pg/guc.c
  *
  * keyring's settings. The two formats remember where their value came from: streams
- * of changes and logical replication workers use ciphertext unless somebody
- * asked for something else.
+ * of changes and logical replication workers use ciphertext unless somebody who may
+ * has asked for something else.
  */
 #include "postgres.h"
 
@@ -30,8 +30,17 @@ bool kr_guc_allow_drop_cascade = false;
 
 static int output_format = KR_FORMAT_PLAINTEXT;
 static int input_format = KR_FORMAT_PLAINTEXT;
-static bool output_format_chosen = false;
-static bool input_format_chosen = false;
+
+/* Who chose a format. */
+typedef enum KrChoice
+{
+	KR_CHOSEN_BY_NOBODY,
+	KR_CHOSEN_BY_SERVER, /* files, ALTER DATABASE, ALTER ROLE: search/guard_settings.c sees to it that it was a superuser */
+	KR_CHOSEN_BY_SESSION /* PGOPTIONS, SET: whoever is connected */
+} KrChoice;
+
+static KrChoice output_format_choice = KR_CHOSEN_BY_NOBODY;
+static KrChoice input_format_choice = KR_CHOSEN_BY_NOBODY;
 
 static const struct config_enum_entry formats[] = {
 	{ "plaintext", KR_FORMAT_PLAINTEXT, false },
@@ -45,10 +54,18 @@ kr_pg_streaming(void)
 	return am_walsender || HistoricSnapshotActive();
 }
 
+/* A role that may replicate, and no more, is not to turn its stream into plaintext. */
+static bool
+choice_counts_in_stream(void)
+{
+	return output_format_choice == KR_CHOSEN_BY_SERVER ||
+		(output_format_choice == KR_CHOSEN_BY_SESSION && superuser_arg(GetAuthenticatedUserId()));
+}
+
 KrFormat
 kr_pg_output_format(void)
 {
-	if (!output_format_chosen && kr_pg_streaming())
+	if (kr_pg_streaming() && !choice_counts_in_stream())
 		return KR_FORMAT_CIPHERTEXT;
 	return (KrFormat) output_format;
 }
@@ -56,7 +73,7 @@ kr_pg_output_format(void)
 KrFormat
 kr_pg_input_format(void)
 {
-	if (!input_format_chosen && IsLogicalWorker())
+	if (input_format_choice == KR_CHOSEN_BY_NOBODY && IsLogicalWorker())
 		return KR_FORMAT_CIPHERTEXT;
 	return (KrFormat) input_format;
 }
@@ -79,25 +96,28 @@ kr_pg_root_key_file(void)
 static bool
 check_format(int *newval, void **extra, GucSource source)
 {
-	bool *chosen = kr_pg_guc_extra(sizeof(bool));
+	KrChoice *choice = kr_pg_guc_extra(sizeof(KrChoice));
 
-	if (chosen == NULL)
+	if (choice == NULL)
 		return false;
-	*chosen = source > PGC_S_DYNAMIC_DEFAULT;
-	*extra = chosen;
+	if (source <= PGC_S_DYNAMIC_DEFAULT)
+		*choice = KR_CHOSEN_BY_NOBODY;
+	else
+		*choice = source < PGC_S_CLIENT ? KR_CHOSEN_BY_SERVER : KR_CHOSEN_BY_SESSION;
+	*extra = choice;
 	return true;
 }
 
 static void
 assign_output_format(int newval, void *extra)
 {
-	output_format_chosen = *(bool *) extra;
+	output_format_choice = *(KrChoice *) extra;
 }
 
 static void
 assign_input_format(int newval, void *extra)
 {
-	input_format_chosen = *(bool *) extra;
+	input_format_choice = *(KrChoice *) extra;
 }
 
 static bool

@@ -30,8 +30,8 @@ extern bool kr_guc_allow_drop_cascade; /* superuser: DROP EXTENSION ... CASCADE 
 extern bool kr_pg_streaming(void);
 
 /*
- * The formats in force in this process: the settings, but ciphertext by default
- * where changes are streamed (output) and in a logical replication worker (input).
+ * The formats in force in this process: the settings, but ciphertext where changes are streamed (output),
+ * unless a superuser chose otherwise, and by default in a logical replication worker (input).
  */
 extern KrFormat kr_pg_output_format(void);
 extern KrFormat kr_pg_input_format(void);

@@ -75,6 +75,14 @@ kr_pg_key_words(int32 key_id, const char *label)
 	return psprintf("key %d", key_id);
 }
 
+char *
+kr_pg_words_for_admin(const KrKmsReport *report)
+{
+	if (report->complaint[0] == '\0')
+		return pstrdup(report->message);
+	return psprintf("%s: %s", report->message, report->complaint);
+}
+
 void
 kr_pg_throw(const KrFailure *failure, const char *doing)
 {

@@ -7,6 +7,7 @@
 #define KR_PG_REPORT_H
 
 #include "crypto/status.h"
+#include "kms/provider.h"
 #include "pg/compat.h"
 
 /* What failed and on which key. Any string may be NULL. */
@@ -24,6 +25,9 @@ extern int kr_pg_sqlstate(KrStatus status);
 
 /* Throws. doing: "open a value", "wrap the data key": completes "could not ...". */
 pg_noreturn extern void kr_pg_throw(const KrFailure *failure, const char *doing);
+
+/* A provider's words with what the operator's program said, palloc'd: for holders of the admin capability only. */
+extern char *kr_pg_words_for_admin(const KrKmsReport *report);
 
 /* "key 3 (label)" or "key 3", palloc'd. */
 extern char *kr_pg_key_words(int32 key_id, const char *label);

@@ -40,6 +40,9 @@ extern void kr_search_check_domain(Oid type);
 /* Refuses a stored expression (an attribute of a catalog row) that holds an encrypted constant. what: "the default of ...". */
 extern void kr_search_check_expression(HeapTuple row, AttrNumber attribute, Oid catalog, const char *what);
 
+/* guard_settings.c: 42501 for a setting of a role or database that is a superuser's; called before the statement runs. */
+extern void kr_search_check_setting(Node *statement);
+
 /* guard_drops.c: called before each object is dropped, and at the start of each utility statement. */
 extern void kr_search_check_drop(Oid class_id, Oid object_id, int sub_id);
 extern void kr_search_forget_drops(void);

@@ -133,6 +133,8 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 {
 	ProcessUtility_hook_type next = next_process_utility ? next_process_utility : standard_ProcessUtility;
 
+	/* also where the extension is not installed: roles are the whole cluster's */
+	kr_search_check_setting(pstmt->utilityStmt);
 	if (IsA(pstmt->utilityStmt, TransactionStmt) || !kr_search_active())
 	{
 		next(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);

@@ -39,6 +39,7 @@ stopping(void)
 static bool
 should_abort(void *arg)
 {
+	kr_keys_worker_beat();
 	return stopping() || kr_keys_request_abandoned();
 }
 
@@ -230,7 +231,9 @@ fetch_one(void)
 	if (status != KR_OK && status != KR_KMS_ABORTED)
 		ereport(LOG,
 				(errmsg("keyring could not unwrap a data key: %s", kr_crypto_status_name(status)),
-				 report.message[0] ? errdetail_internal("%s.", report.message) : 0,
+				 report.message[0] ? errdetail_internal("%s%s%s.", report.message, report.complaint[0] ? ": " : "",
+														report.complaint) :
+									 0,
 				 report.hint[0] ? errhint("%s", report.hint) : 0));
 	return true;
 }
@@ -269,6 +272,7 @@ serve(void)
 
 	while (found && !stopping())
 	{
+		kr_keys_worker_beat();
 		reload_if_told();
 		found = fetch_one();
 		if (!stopping())

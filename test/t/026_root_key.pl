@@ -135,8 +135,7 @@ sql_is(
 	'as the doctor says'
 );
 my %command = (
-	'echo the vault is sealed >&2; exit 3' =>
-	  [ 'KR005', qr/root_key_command failed with exit status 3: the vault is sealed/ ],
+	'echo the vault is sealed >&2; exit 3' => [ 'KR005', qr/root_key_command failed with exit status 3\.$/m ],
 	'kill -9 $$' => [ 'KR005', qr/was ended by signal 9/ ],
 	'/no/such/program' => [ 'KR005', qr/exit status 127/ ],
 	'true' => [ 'KR001', qr/output of keyring.root_key_command holds no root key/ ],
@@ -151,6 +150,23 @@ for my $command (sort keys %command)
 	set('root_key_command', $command);
 	sql_fails($node, "$cold SELECT v FROM t", $sqlstate, $message, "command $name");
 }
+
+# What a command says of itself may be anything: it is for who runs the server, and not for who reads a value.
+my $position = log_position($node);
+set('root_key_command', 'echo the vault is sealed >&2; exit 3');
+my %refused = sql_error($node, "$cold SELECT v FROM t");
+unlike($refused{all}, qr/sealed/, 'what the command said is not told to a reader');
+wait_until(sub { log_since($node, $position) =~ /exit status 3: the vault is sealed\./ }, 'the log to tell it');
+sql_is($node, q(SELECT bool_or(health_message LIKE '%sealed%') FROM keyring_keys), 'f', 'nor in the view of keys');
+sql_is(
+	$node,
+	q(SELECT detail FROM keyring_check_key(1)),
+	join("\n", ('keyring.root_key_command failed with exit status 3: the vault is sealed') x 2),
+	'but by keyring_check_key()'
+);
+sql_is($node, q(SELECT count(*) > 0 FROM keyring_doctor() WHERE detail LIKE '%the vault is sealed'),
+	't', 'by the doctor');
+sql_fails($node, 'SELECT keyring_create_key()', 'KR005', qr/the vault is sealed/, 'and where a key is made');
 set('root_key_command', "cat '$file.elsewhere'");
 sql_is($node, "$cold SELECT v FROM t", 'secret', 'and one that works again');
 sql_fails(

@@ -243,9 +243,55 @@ sql_ok(
 );
 my ($out, $err) = stream_as('streamer');
 like($out, qr/encrypted_text\]:'keyring:/, 'by default a stream carries envelopes, to anybody');
-($out, $err) = stream_as('reader', '-c keyring.output_format=plaintext');
-like($out, qr/encrypted_text\]:'streamed'/, 'plaintext to a reader who asks for it');
-($out, $err) = stream_as('streamer', '-c keyring.output_format=plaintext');
+($out, $err) = stream_as($_, '-c keyring.output_format=plaintext'),
+  like($out, qr/encrypted_text\]:'keyring:/, "also to a $_ who asks for plaintext")
+  for qw(streamer reader);
+
+# So do the functions, in which a role that asks by SET is the same.
+sub decoded_by
+{
+	my ($role, $set) = @_;
+	sql_value(
+		$publisher, q(SELECT pg_create_logical_replication_slot('sql', 'test_decoding');
+		INSERT INTO person VALUES ((SELECT max(id) + 1 FROM person), 'streamed', NULL))
+	);
+	my $data =
+	  sql_value($publisher, "$set; SELECT data FROM pg_logical_slot_get_changes('sql', NULL, NULL)", user => $role);
+	sql_value($publisher, q(SELECT pg_drop_replication_slot('sql')));
+	return $data;
+}
+my $plaintext = 'SET keyring.output_format = plaintext';
+like(decoded_by('reader', $plaintext), qr/encrypted_text\]:'keyring:/, 'a reader who asks by SET gets envelopes, too');
+my $superuser = sql_value($publisher, 'SELECT current_user');
+like(decoded_by($superuser, $plaintext), qr/encrypted_text\]:'streamed'/, 'a superuser gets plaintext');
+
+# Nor may such a role keep the setting for itself, wherever it is connected.
+for my $db ('postgres', 'template1')
+{
+	sql_fails(
+		$publisher, "ALTER ROLE reader $plaintext", '42501', qr/a superuser's to decide/,
+		"a role cannot keep it for itself in $db",
+		user => 'reader',
+		db => $db
+	);
+}
+sql_fails(
+	$publisher, "$plaintext; ALTER ROLE reader IN DATABASE postgres SET keyring.output_format FROM CURRENT",
+	'42501',
+	qr/permission denied to keep/,
+	'nor from a session',
+	user => 'reader'
+);
+sql_ok(
+	$publisher,
+	'ALTER ROLE reader SET keyring.output_format = ciphertext; ALTER ROLE reader RESET keyring.output_format',
+	'it can keep ciphertext',
+	user => 'reader'
+);
+sql_ok($publisher, "ALTER ROLE $_ $plaintext", "a superuser sets it for $_") for qw(reader streamer);
+($out, $err) = stream_as('reader');
+like($out, qr/encrypted_text\]:'streamed'/, 'plaintext to a reader where a superuser said so');
+($out, $err) = stream_as('streamer');
 like($err, qr/role "streamer" may not read encrypted values/, 'not to another');
 unlike($out, qr/streamed|\(encrypted\)/, 'nor a placeholder that might be stored');
 done_testing();
