@@ -61,7 +61,7 @@ $(FLAGS_STAMP): always
 $(OBJS:.o=.bc): %.bc: %.o
 -include $(OBJS:.o=.d)
 
-$(INSTALL_SCRIPT_SQL): $(wildcard sql/parts/*) scripts/sql
+$(INSTALL_SCRIPT_SQL): $(wildcard sql/parts/*) sql/parts scripts/sql
 	$(SHELL) scripts/sql > $@.tmp && mv $@.tmp $@
 
 build/regress.conf: test/regress.conf.in scripts/server-conf always

@@ -1,15 +1,5 @@
 -- Shared by all encrypted types.
 
-CREATE FUNCTION keyring_typmod_in(cstring[]) RETURNS integer
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-    AS 'MODULE_PATHNAME', 'keyring_typmod_in';
-COMMENT ON FUNCTION keyring_typmod_in(cstring[]) IS 'reads the (randomized) or (searchable) of an encrypted column';
-
-CREATE FUNCTION keyring_typmod_out(integer) RETURNS cstring
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-    AS 'MODULE_PATHNAME', 'keyring_typmod_out';
-COMMENT ON FUNCTION keyring_typmod_out(integer) IS 'prints the (randomized) or (searchable) of an encrypted column';
-
 CREATE FUNCTION keyring_analyze(internal) RETURNS boolean
     LANGUAGE c VOLATILE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'keyring_analyze';

@@ -41,6 +41,13 @@ damaged(const char *doing)
 	kr_pg_throw(&failure, doing);
 }
 
+void
+kr_keys_damaged_value(void)
+{
+	damaged("open a value");
+	pg_unreachable();
+}
+
 static void
 parse(KrEnvelope *out, const struct varlena *envelope)
 {
@@ -271,9 +278,11 @@ kr_keys_stored_token(const struct varlena *envelope)
 static bool
 token_fits(const KrEnvelope *header, int32 typmod)
 {
-	if (typmod == KR_TYPMOD_SEARCHABLE)
+	int32 mode = KR_TYPMOD_MODE(typmod);
+
+	if (mode == KR_TYPMOD_SEARCHABLE)
 		kr_keys_made_searchable = true;
-	return typmod == KR_TYPMOD_NONE || (header->token != NULL) == (typmod == KR_TYPMOD_SEARCHABLE);
+	return mode == KR_TYPMOD_NONE || (header->token != NULL) == (mode == KR_TYPMOD_SEARCHABLE);
 }
 
 bool

@@ -19,6 +19,14 @@
 #define KR_TYPMOD_RANDOMIZED 0
 #define KR_TYPMOD_SEARCHABLE 1
 
+/*
+ * The mode is the lowest bit. Above it a column of numeric(10,2) or timestamp(3) keeps
+ * the modifier of its base type, so that values are rounded as they were; 0 = none.
+ */
+#define KR_TYPMOD_MODE(typmod) ((typmod) < 0 ? KR_TYPMOD_NONE : ((typmod) &1))
+#define KR_TYPMOD_MODIFIER(typmod) ((typmod) < 0 ? 0 : (typmod) >> 1)
+#define KR_TYPMOD_MAKE(mode, modifier) ((mode) | ((modifier) << 1))
+
 typedef enum KrReader
 {
 	KR_FOR_USER,  /* plaintext goes to the current user: keyring.require_reader applies */
@@ -74,6 +82,9 @@ extern bool kr_keys_made_searchable;
  * known and available here. Locks the key it names against destruction until the transaction ends.
  */
 extern void kr_keys_accept(Oid base_type, const struct varlena *envelope, int32 typmod);
+
+/* KR006: what an envelope held is not a value of its type. */
+pg_noreturn extern void kr_keys_damaged_value(void);
 
 /* KR008 unless the current user may read plaintext in this database. Cached per user. */
 extern void kr_keys_require_reader(void);

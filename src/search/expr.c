@@ -9,7 +9,9 @@
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "pg/extension.h"
 #include "search/expr.h"
+#include "utils/lsyscache.h"
 
 static const Oid *
 operators_of(const KrEncryptedType *type, KrComparator comparator)
@@ -152,6 +154,15 @@ typmod_argument(FuncExpr *expr, int32 *typmod)
 	return true;
 }
 
+/* A cast of another type than the base type, which seals what it has converted: its arguments are those of seal(). */
+static bool
+seals_other_type(const KrEncryptedType *type, FuncExpr *cast)
+{
+	return cast->funcresulttype == type->oid && list_length(cast->args) == 3 &&
+		(cast->funcformat == COERCE_IMPLICIT_CAST || cast->funcformat == COERCE_EXPLICIT_CAST) &&
+		get_func_namespace(cast->funcid) == kr_pg_schema();
+}
+
 bool
 kr_search_cast_typmod(const KrEncryptedType *type, Node *expr, int32 *typmod)
 {
@@ -159,7 +170,8 @@ kr_search_cast_typmod(const KrEncryptedType *type, Node *expr, int32 *typmod)
 
 	if (!IsA(expr, FuncExpr))
 		return false;
-	if (cast->funcid != type->seal && cast->funcid != type->coerce && cast->funcid != type->accept)
+	if (cast->funcid != type->seal && cast->funcid != type->coerce && cast->funcid != type->accept &&
+		!seals_other_type(type, cast))
 		return false;
 	return typmod_argument(cast, typmod);
 }

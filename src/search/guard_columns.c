@@ -137,13 +137,13 @@ refuse_containers(Form_pg_attribute column)
 static void
 require_mode(const KrEncryptedType *type, Form_pg_attribute column)
 {
-	if (column->atttypmod != KR_TYPMOD_RANDOMIZED && column->atttypmod != KR_TYPMOD_SEARCHABLE)
+	if (column->atttypmod < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("encrypted column \"%s\" has no mode", NameStr(column->attname)),
 				 errhint("Declare it as encrypted_%s(randomized) or encrypted_%s(searchable), or cast the expression that it comes from.",
 						 type->base->name, type->base->name)));
-	if (column->atttypmod == KR_TYPMOD_SEARCHABLE && OidIsValid(column->attcollation) &&
+	if (KR_TYPMOD_MODE(column->atttypmod) == KR_TYPMOD_SEARCHABLE && OidIsValid(column->attcollation) &&
 		!get_collation_isdeterministic(column->attcollation))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -55,7 +55,7 @@ check_indexed_column(Oid relation, AttrNumber attno, Oid opclass)
 	type = kr_types_lookup(column.atttypid);
 	if (type == NULL)
 		return;
-	if (column.atttypmod != KR_TYPMOD_SEARCHABLE)
+	if (KR_TYPMOD_MODE(column.atttypmod) != KR_TYPMOD_SEARCHABLE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot index randomized column \"%s\" of relation \"%s\"",

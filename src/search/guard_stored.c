@@ -81,7 +81,7 @@ check_foreign_key(HeapTuple row)
 		if (!kr_search_read_column(form->conrelid, ((int16 *) ARR_DATA_PTR(columns))[i], &column))
 			continue;
 		type = kr_types_lookup(column.atttypid);
-		if (type != NULL && column.atttypmod != KR_TYPMOD_SEARCHABLE)
+		if (type != NULL && KR_TYPMOD_MODE(column.atttypmod) != KR_TYPMOD_SEARCHABLE)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("randomized column \"%s\" cannot be part of foreign key \"%s\"",

@@ -52,7 +52,7 @@ kr_search_has_literal(Node *node)
 static Datum
 open_datum(const KrEncryptedType *type, Datum envelope)
 {
-	return type->base->open((struct varlena *) PG_DETOAST_DATUM(envelope), KR_FOR_SYSTEM);
+	return type->base->open(type->base, (struct varlena *) PG_DETOAST_DATUM(envelope), KR_FOR_SYSTEM);
 }
 
 static Const *

@@ -33,6 +33,7 @@
 #include "parser/parsetree.h"
 #include "search/expr.h"
 #include "search/operands.h"
+#include "search/widen.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -51,7 +52,7 @@ typedef struct OperandContext
 static bool
 is_searchable(const KrEncryptedType *type, Node *expr)
 {
-	return exprType(expr) == type->oid && exprTypmod(expr) == KR_TYPMOD_SEARCHABLE &&
+	return exprType(expr) == type->oid && KR_TYPMOD_MODE(exprTypmod(expr)) == KR_TYPMOD_SEARCHABLE &&
 		kr_search_cast_argument(type, expr) == NULL;
 }
 
@@ -256,9 +257,11 @@ give_tokens_mutator(Node *node, OperandContext *context)
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
+			kr_search_widen((OpExpr *) result);
 			give_token((OpExpr *) result, context);
 			break;
 		case T_ScalarArrayOpExpr:
+			kr_search_widen_array((ScalarArrayOpExpr *) result);
 			give_tokens((ScalarArrayOpExpr *) result, context);
 			open_once((ScalarArrayOpExpr *) result);
 			break;

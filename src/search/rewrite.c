@@ -23,18 +23,25 @@
 #include "search/operands.h"
 #include "search/rewrite.h"
 #include "search/sorting.h"
+#include "search/widen.h"
 
 int kr_search_planning = 0;
 
 static post_parse_analyze_hook_type next_post_parse_analyze = NULL;
 static planner_hook_type next_planner = NULL;
 
+static bool
+is_comparison(Oid opno, List *args)
+{
+	KrComparison ignored;
+
+	return kr_search_comparison(&ignored, opno, args) || kr_search_may_widen(opno, args);
+}
+
 /* Prepares in place what can be, and finds out whether operands need the copying kind of work. */
 static bool
 prepare_walker(Node *node, bool *compares)
 {
-	KrComparison ignored;
-
 	if (node == NULL)
 		return false;
 	switch (nodeTag(node))
@@ -55,12 +62,11 @@ prepare_walker(Node *node, bool *compares)
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
-			if (kr_search_comparison(&ignored, ((OpExpr *) node)->opno, ((OpExpr *) node)->args))
+			if (is_comparison(((OpExpr *) node)->opno, ((OpExpr *) node)->args))
 				*compares = true;
 			break;
 		case T_ScalarArrayOpExpr:
-			if (kr_search_comparison(&ignored, ((ScalarArrayOpExpr *) node)->opno,
-									 ((ScalarArrayOpExpr *) node)->args))
+			if (is_comparison(((ScalarArrayOpExpr *) node)->opno, ((ScalarArrayOpExpr *) node)->args))
 				*compares = true;
 			break;
 		default:

@@ -114,7 +114,7 @@ compute_stats(VacAttrStatsP stats, AnalyzeAttrFetchFunc fetch, int rows, double 
 			continue;
 		}
 		sample.width += VARSIZE_ANY(DatumGetPointer(value));
-		if (stats->attrtypmod == KR_TYPMOD_SEARCHABLE)
+		if (KR_TYPMOD_MODE(stats->attrtypmod) == KR_TYPMOD_SEARCHABLE)
 			add_token(&sample, value);
 	}
 	count_distinct(&sample);

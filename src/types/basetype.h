@@ -14,37 +14,54 @@
 
 #include "keys/value.h"
 
-typedef struct KrBaseType
-{
-	Oid oid;          /* TEXTOID */
-	const char *name; /* "text": the type is encrypted_text, its functions keyring_text_... */
-	int16 typlen;     /* as in pg_type */
-	bool by_value;    /* as in pg_type */
-	bool collatable;  /* comparison depends on a collation */
+typedef struct KrBaseType KrBaseType;
 
-	/* Seals a value of the base type; with a token unless typmod is KR_TYPMOD_RANDOMIZED. */
-	struct varlena *(*seal)(Datum plain, int32 typmod);
+struct KrBaseType
+{
+	Oid oid;            /* TEXTOID */
+	const char *name;   /* "text": the type is encrypted_text, its functions keyring_text_... */
+	int16 typlen;       /* as in pg_type */
+	bool by_value;      /* as in pg_type */
+	bool collatable;    /* comparison depends on a collation */
+	bool no_equality;   /* the base type has none: no operators, and never searchable */
+	int16 modifier_min; /* the least type modifier of the base type that a column can carry, if it has fit() */
+
+	/* Seals a value of the base type; with a token unless mode is KR_TYPMOD_RANDOMIZED. */
+	struct varlena *(*seal)(const KrBaseType *self, Datum plain, int32 mode);
 
 	/* Opens a detoasted envelope to a Datum of the base type, palloc'd unless by_value. */
-	Datum (*open)(const struct varlena *envelope, KrReader reader);
+	Datum (*open)(const KrBaseType *self, const struct varlena *envelope, KrReader reader);
 
 	/* Equality token of a Datum of the base type. */
-	void (*token)(uint8 *out, Datum plain);
+	void (*token)(const KrBaseType *self, uint8 *out, Datum plain);
 
 	/* The base type's own equality, in a deterministic collation, and a hash that agrees with it. */
-	bool (*equal)(Datum a, Datum b);
-	uint32 (*hash)(Datum plain);
+	bool (*equal)(const KrBaseType *self, Datum a, Datum b);
+	uint32 (*hash)(const KrBaseType *self, Datum plain);
 
 	/* Three-way comparison of two Datums of the base type under a collation. */
-	int (*compare)(Datum a, Datum b, Oid collation);
+	int (*compare)(const KrBaseType *self, Datum a, Datum b, Oid collation);
+
+	/* What the base type's modifier makes of a value: numeric(10,2) rounds. NULL where there are no modifiers. */
+	PGFunction fit;
 
 	/*
 	 * Short cuts past the base type's input and output functions, for types whose
 	 * text form is what is sealed; NULL: those functions are called.
 	 */
-	struct varlena *(*seal_string)(const char *string, int32 typmod);
-	char *(*open_string)(const struct varlena *envelope, KrReader reader);
-} KrBaseType;
+	struct varlena *(*seal_string)(const KrBaseType *self, const char *string, int32 mode);
+	char *(*open_string)(const KrBaseType *self, const struct varlena *envelope, KrReader reader);
+
+	/* The base type's own functions, for what is generic. */
+	PGFunction compare_function;
+	PGFunction hash_function;
+
+	/* Of types with a fixed size (fixed.c): their bytes, as the base type sends them in binary. */
+	Size size;
+	void (*pack)(uint8 *out, Datum plain);
+	Datum (*unpack)(const uint8 *in);
+	void (*canonical)(uint8 *out, Datum plain); /* the same bytes for equal values; NULL: pack() */
+};
 
 typedef enum KrOperand
 {
@@ -71,7 +88,8 @@ typedef struct KrEncryptedType
 	Oid operands;      /* keyring_text_operands(text[]) returns encrypted_text[] */
 	Oid operands_self; /* keyring_text_operands(encrypted_text[]) */
 
-	Oid eq[3], ne[3]; /* operators, indexed by KrOperand */
+	/* operators, indexed by KrOperand; all InvalidOid where the base type has no equality */
+	Oid eq[3], ne[3];
 	Oid lt[3], le[3]; /* by plaintext */
 	Oid gt[3], ge[3];
 	Oid token_lt, token_gt; /* ~<~ ~>~ of the default operator class */
@@ -105,8 +123,38 @@ extern const KrBaseType *kr_types_base_at(int position);
 /* Wipes and frees a Datum that open or a base type's input function returned. */
 extern void kr_types_forget(const KrBaseType *base, Datum plain);
 
+/* The type modifier of the base type that an encrypted column's typmod keeps, or -1. */
+extern int32 kr_types_base_typmod(const KrBaseType *base, int32 typmod);
+
+/* A value as a column of this typmod keeps it: rounded or refused as the base type's modifier says. May return plain. */
+extern Datum kr_types_fit(const KrBaseType *base, Datum plain, int32 typmod);
+
+/* Seals a value for a column of this typmod, or an operand (-1). */
+extern struct varlena *kr_types_seal(const KrBaseType *base, Datum plain, int32 typmod);
+
+/* Equality, hash and order by the functions that a base type names. */
+extern bool kr_types_generic_equal(const KrBaseType *self, Datum a, Datum b);
+extern uint32 kr_types_generic_hash(const KrBaseType *self, Datum plain);
+extern int kr_types_generic_compare(const KrBaseType *self, Datum a, Datum b, Oid collation);
+
 /* The base types, each in a file of its kind. */
 extern const KrBaseType kr_types_text;
 extern const KrBaseType kr_types_bytea;
+extern const KrBaseType kr_types_json;
+extern const KrBaseType kr_types_boolean;
+extern const KrBaseType kr_types_smallint;
+extern const KrBaseType kr_types_integer;
+extern const KrBaseType kr_types_bigint;
+extern const KrBaseType kr_types_real;
+extern const KrBaseType kr_types_double;
+extern const KrBaseType kr_types_date;
+extern const KrBaseType kr_types_time;
+extern const KrBaseType kr_types_timestamp;
+extern const KrBaseType kr_types_timestamptz;
+extern const KrBaseType kr_types_interval;
+extern const KrBaseType kr_types_uuid;
+extern const KrBaseType kr_types_numeric;
+extern const KrBaseType kr_types_inet;
+extern const KrBaseType kr_types_jsonb;
 
 #endif

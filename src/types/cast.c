@@ -9,6 +9,7 @@
 
 #include "types/call.h"
 #include "types/envelope.h"
+#include "utils/datum.h"
 
 KR_FUNCTION(keyring_value_seal);
 KR_FUNCTION(keyring_value_coerce);
@@ -18,7 +19,7 @@ KR_FUNCTION(keyring_value_open);
 Datum
 keyring_value_seal(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_POINTER(kr_types_base_of(fcinfo)->seal(PG_GETARG_DATUM(0), PG_GETARG_INT32(1)));
+	PG_RETURN_POINTER(kr_types_seal(kr_types_base_of(fcinfo), PG_GETARG_DATUM(0), PG_GETARG_INT32(1)));
 }
 
 /*
@@ -29,32 +30,55 @@ keyring_value_seal(PG_FUNCTION_ARGS)
 static KrReader
 reseal_reader(const struct varlena *envelope, int32 typmod)
 {
-	bool adds_token = typmod != KR_TYPMOD_RANDOMIZED && kr_keys_stored_token(envelope) == NULL;
+	bool adds_token = KR_TYPMOD_MODE(typmod) != KR_TYPMOD_RANDOMIZED && kr_keys_stored_token(envelope) == NULL;
 
 	return adds_token ? KR_FOR_USER : KR_FOR_SYSTEM;
 }
 
+static bool
+is_current(Datum value, int32 typmod)
+{
+	struct varlena *header = kr_types_header(value);
+	bool result = kr_keys_is_current(header, typmod);
+
+	kr_types_free_detoasted(header, value);
+	return result;
+}
+
+/* Whether a plaintext is already what the base type's modifier makes of it. */
+static bool
+fits(const KrBaseType *base, Datum plain, int32 typmod)
+{
+	Datum fitting = kr_types_fit(base, plain, typmod);
+	bool result = datumIsEqual(plain, fitting, base->by_value, base->typlen);
+
+	if (!base->by_value && DatumGetPointer(fitting) != DatumGetPointer(plain))
+		kr_types_forget(base, fitting);
+	return result;
+}
+
+/* What passes by its header need not be opened, unless the column has a modifier that the value may not know. */
 Datum
 keyring_value_coerce(PG_FUNCTION_ARGS)
 {
 	const KrBaseType *base = kr_types_base_of(fcinfo);
 	Datum value = PG_GETARG_DATUM(0);
 	int32 typmod = PG_GETARG_INT32(1);
-	struct varlena *envelope = kr_types_header(value);
-	bool current = kr_keys_is_current(envelope, typmod);
-	struct varlena *result;
+	bool current = is_current(value, typmod);
+	struct varlena *envelope;
+	Datum result = value;
 	Datum plain;
 
-	kr_types_free_detoasted(envelope, value);
-	if (current)
+	if (current && KR_TYPMOD_MODIFIER(typmod) == 0)
 		PG_RETURN_DATUM(value);
 
 	envelope = kr_types_detoast(value);
-	plain = base->open(envelope, reseal_reader(envelope, typmod));
-	result = base->seal(plain, typmod);
+	plain = base->open(base, envelope, reseal_reader(envelope, typmod));
+	if (!current || !fits(base, plain, typmod))
+		result = PointerGetDatum(kr_types_seal(base, plain, typmod));
 	kr_types_forget(base, plain);
 	kr_types_free_detoasted(envelope, value);
-	PG_RETURN_POINTER(result);
+	PG_RETURN_DATUM(result);
 }
 
 /*
@@ -77,7 +101,8 @@ Datum
 keyring_value_open(PG_FUNCTION_ARGS)
 {
 	struct varlena *envelope = kr_types_detoast(PG_GETARG_DATUM(0));
-	Datum result = kr_types_base_of(fcinfo)->open(envelope, KR_FOR_USER);
+	const KrBaseType *base = kr_types_base_of(fcinfo);
+	Datum result = base->open(base, envelope, KR_FOR_USER);
 
 	kr_types_free_detoasted(envelope, PG_GETARG_DATUM(0));
 	PG_RETURN_DATUM(result);

@@ -99,6 +99,7 @@ fill_type(KrEncryptedType *out, const KrBaseType *base, Oid enc, Oid schema)
 {
 	Search search = { .schema = schema, .base = base->name, .complete = true };
 
+	memset(out, 0, sizeof(*out));
 	out->base = base;
 	out->oid = enc;
 	out->array = get_array_type(enc);
@@ -107,6 +108,9 @@ fill_type(KrEncryptedType *out, const KrBaseType *base, Oid enc, Oid schema)
 	out->coerce = find_function(&search, "coerce", 3, enc, INT4OID, BOOLOID);
 	out->accept = find_function(&search, "accept", 2, enc, INT4OID, InvalidOid);
 	out->open = find_function(&search, "open", 1, enc, InvalidOid, InvalidOid);
+	if (base->no_equality)
+		return search.complete && OidIsValid(out->array) && OidIsValid(out->base_array);
+
 	out->operand = find_function(&search, "operand", 1, base->oid, InvalidOid, InvalidOid);
 	out->operand_self = find_function(&search, "operand", 1, enc, InvalidOid, InvalidOid);
 	out->operands = find_function(&search, "operands", 1, out->base_array, InvalidOid, InvalidOid);

@@ -98,13 +98,32 @@ length_limit(Form_pg_attribute attribute)
 static void
 refuse_encrypted(const KrColumnChange *change, Form_pg_attribute attribute)
 {
-	int32 other = attribute->atttypmod == KR_TYPMOD_SEARCHABLE ? KR_TYPMOD_RANDOMIZED : KR_TYPMOD_SEARCHABLE;
+	int32 other = attribute->atttypmod ^ KR_TYPMOD_SEARCHABLE;
 
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("column \"%s\" of \"%s\" is encrypted already", change->column, change->table),
 			 errhint("To change it between searchable and randomized: ALTER TABLE ... ALTER COLUMN %s TYPE %s.",
 					 quote_identifier(change->column), format_type_with_typemod(attribute->atttypid, other))));
+}
+
+/* What the encrypted column keeps of numeric(10,2) or timestamp(3), as KR_TYPMOD_MAKE takes it. */
+static int32
+kept_modifier(const KrColumnChange *change, Form_pg_attribute attribute)
+{
+	const KrBaseType *base = change->type->base;
+
+	if (attribute->atttypmod < 0 || attribute->atttypid != base->oid)
+		return 0;
+	if (base->fit == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("cannot encrypt column \"%s\" of \"%s\": an encrypted column cannot keep what type %s says beyond %s",
+						change->column, change->table,
+						format_type_with_typemod(attribute->atttypid, attribute->atttypmod), format_type_be(base->oid)),
+				 errhint("First ALTER TABLE ... ALTER COLUMN %s TYPE %s; a CHECK can keep the rest.",
+						 quote_identifier(change->column), format_type_be(base->oid))));
+	return attribute->atttypmod - base->modifier_min + 1;
 }
 
 static void
@@ -122,7 +141,14 @@ plan_encryption(KrColumnChange *change, Form_pg_attribute attribute)
 						change->column, change->table, format_type_be(attribute->atttypid)),
 				 errhint("Types that can be encrypted: %s.", supported_types())));
 	change->new_type = change->type->oid;
-	change->new_typmod = change->searchable ? KR_TYPMOD_SEARCHABLE : KR_TYPMOD_RANDOMIZED;
+	if (change->searchable && change->type->base->no_equality)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot make column \"%s\" of \"%s\" searchable: type %s has no equality",
+						change->column, change->table, format_type_be(attribute->atttypid)),
+				 errhint("Leave searchable out, or change the column's type to jsonb first.")));
+	change->new_typmod = KR_TYPMOD_MAKE(change->searchable ? KR_TYPMOD_SEARCHABLE : KR_TYPMOD_RANDOMIZED,
+										kept_modifier(change, attribute));
 }
 
 static void
@@ -136,7 +162,7 @@ plan_decryption(KrColumnChange *change, Form_pg_attribute attribute)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("column \"%s\" of \"%s\" is not encrypted", change->column, change->table),
 				 errhint("The view keyring_columns lists the encrypted columns.")));
-	change->searchable = attribute->atttypmod == KR_TYPMOD_SEARCHABLE;
+	change->searchable = KR_TYPMOD_MODE(attribute->atttypmod) == KR_TYPMOD_SEARCHABLE;
 
 	relation = relation_open(change->relation, AccessShareLock);
 	change->checks = NIL;
@@ -144,7 +170,8 @@ plan_decryption(KrColumnChange *change, Form_pg_attribute attribute)
 	relation_close(relation, AccessShareLock);
 
 	change->new_type = change->max_length > 0 ? VARCHAROID : change->type->base->oid;
-	change->new_typmod = change->max_length > 0 ? change->max_length + (int32) VARHDRSZ : -1;
+	change->new_typmod = change->max_length > 0 ? change->max_length + (int32) VARHDRSZ :
+												  kr_types_base_typmod(change->type->base, attribute->atttypmod);
 }
 
 void

@@ -86,7 +86,7 @@ static Datum
 open_once(const KrBaseType *base, Datum value)
 {
 	struct varlena *envelope = kr_types_detoast(value);
-	Datum result = base->open(envelope, KR_FOR_USER);
+	Datum result = base->open(base, envelope, KR_FOR_USER);
 
 	kr_types_free_detoasted(envelope, value);
 	return result;
@@ -110,10 +110,10 @@ are_equal(FunctionCallInfo fcinfo)
 			return result;
 		memo = kr_types_call_memo(call, fcinfo);
 		plain = kr_types_memo_open(memo, a);
-		return base->equal(plain, kr_types_memo_open(memo, b));
+		return base->equal(base, plain, kr_types_memo_open(memo, b));
 	}
 	plain = open_once(base, call->call.form == KR_ENC_BASE ? a : b);
-	result = base->equal(plain, call->call.form == KR_ENC_BASE ? b : a);
+	result = base->equal(base, plain, call->call.form == KR_ENC_BASE ? b : a);
 	kr_types_forget(base, plain);
 	return result;
 }
@@ -133,18 +133,18 @@ order(FunctionCallInfo fcinfo)
 	{
 		case KR_ENC_BASE:
 			plain = open_once(base, a);
-			result = base->compare(plain, b, PG_GET_COLLATION());
+			result = base->compare(base, plain, b, PG_GET_COLLATION());
 			kr_types_forget(base, plain);
 			return result;
 		case KR_BASE_ENC:
 			plain = open_once(base, b);
-			result = base->compare(a, plain, PG_GET_COLLATION());
+			result = base->compare(base, a, plain, PG_GET_COLLATION());
 			kr_types_forget(base, plain);
 			return result;
 		default:
 			memo = kr_types_call_memo(call, fcinfo);
 			plain = kr_types_memo_open(memo, a);
-			return base->compare(plain, kr_types_memo_open(memo, b), PG_GET_COLLATION());
+			return base->compare(base, plain, kr_types_memo_open(memo, b), PG_GET_COLLATION());
 	}
 }
 

@@ -85,12 +85,12 @@ keyring_value_in(PG_FUNCTION_ARGS)
 	}
 	kr_types_took_plaintext = true;
 	if (base->seal_string != NULL)
-		PG_RETURN_POINTER(base->seal_string(string, typmod));
+		PG_RETURN_POINTER(base->seal_string(base, string, typmod));
 
 	input = base_function(io, fcinfo, getTypeInputInfo);
 	if (!kr_pg_input(input, string, io->typioparam, -1, fcinfo->context, &plain))
 		PG_RETURN_NULL();
-	envelope = base->seal(plain, typmod);
+	envelope = kr_types_seal(base, plain, typmod);
 	kr_types_forget(base, plain);
 	PG_RETURN_POINTER(envelope);
 }
@@ -119,7 +119,7 @@ keyring_value_recv(PG_FUNCTION_ARGS)
 	kr_types_took_plaintext = true;
 	receive = base_function(io, fcinfo, getTypeBinaryInputInfo);
 	plain = ReceiveFunctionCall(receive, buffer, io->typioparam, -1);
-	envelope = base->seal(plain, typmod);
+	envelope = kr_types_seal(base, plain, typmod);
 	kr_types_forget(base, plain);
 	PG_RETURN_POINTER(envelope);
 }
@@ -172,10 +172,10 @@ keyring_value_out(PG_FUNCTION_ARGS)
 
 	envelope = kr_types_detoast(PG_GETARG_DATUM(0));
 	if (base->open_string != NULL)
-		result = base->open_string(envelope, KR_FOR_USER);
+		result = base->open_string(base, envelope, KR_FOR_USER);
 	else
 	{
-		plain = base->open(envelope, KR_FOR_USER);
+		plain = base->open(base, envelope, KR_FOR_USER);
 		result = OutputFunctionCall(base_function(io, fcinfo, output_info), plain);
 		kr_types_forget(base, plain);
 	}
@@ -201,7 +201,7 @@ keyring_value_send(PG_FUNCTION_ARGS)
 	}
 	else
 	{
-		plain = io->call.base->open(envelope, KR_FOR_USER);
+		plain = io->call.base->open(io->call.base, envelope, KR_FOR_USER);
 		result = SendFunctionCall(base_function(io, fcinfo, send_info), plain);
 		kr_types_forget(io->call.base, plain);
 		kr_types_printed_plaintext = true;

@@ -135,7 +135,7 @@ open_value(KrMemo *memo, Datum value)
 {
 	MemoryContext old = MemoryContextSwitchTo(memo->context);
 	struct varlena *envelope = kr_types_detoast(value);
-	Datum result = memo->base->open(envelope, KR_FOR_USER);
+	Datum result = memo->base->open(memo->base, envelope, KR_FOR_USER);
 
 	kr_types_free_detoasted(envelope, value);
 	MemoryContextSwitchTo(old);
@@ -207,7 +207,7 @@ kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope)
 
 	entry = find(memo, envelope);
 	if (!entry->has_token)
-		memo->base->token(entry->token, entry->value);
+		memo->base->token(memo->base, entry->token, entry->value);
 	entry->has_token = true;
 	memcpy(out, entry->token, KR_TOKENBYTES);
 }

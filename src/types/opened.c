@@ -127,7 +127,7 @@ enter_segment(KrOpened *opened, uint32 segment, uint32 place, uint32 end)
 
 		if (!kr_types_opened_get(&plain, opened, key))
 			break;
-		hash = opened->base->hash(plain);
+		hash = opened->base->hash(opened->base, plain);
 		slot = first_slot(opened, hash);
 		while (*slot != 0)
 			slot = next_slot(opened, slot);
@@ -157,7 +157,7 @@ find(KrOpened *opened, Datum plain, uint32 hash)
 	for (; *slot != 0; slot = next_slot(opened, slot))
 	{
 		if ((*slot & KR_SLOT_TAG) == (hash & KR_SLOT_TAG) &&
-			kr_types_opened_get(&other, opened, *slot & KR_SLOT_KEY) && opened->base->equal(other, plain))
+			kr_types_opened_get(&other, opened, *slot & KR_SLOT_KEY) && opened->base->equal(opened->base, other, plain))
 			break;
 	}
 	return slot;
@@ -210,7 +210,7 @@ kr_types_opened_add(KrOpened *opened, Datum plain)
 	if (!opened->distinct)
 		return size > KR_KEEP_MAX ? KR_OPENED_NOT_KEPT : store(opened, plain, size);
 
-	hash = opened->base->hash(plain);
+	hash = opened->base->hash(opened->base, plain);
 	if (size <= KR_KEEP_MAX)
 	{
 		if (opened->nvalues >= opened->nslots / 4 * 3)

@@ -126,7 +126,7 @@ keyring_value_operand(PG_FUNCTION_ARGS)
 	result = recall(operand, key);
 	if (result == NULL)
 	{
-		result = base->seal(detoasted ? PointerGetDatum(detoasted) : plain, KR_TYPMOD_NONE);
+		result = kr_types_seal(base, detoasted ? PointerGetDatum(detoasted) : plain, KR_TYPMOD_NONE);
 		remember(operand, key, result, fcinfo);
 	}
 	if (detoasted != NULL)
@@ -139,8 +139,8 @@ static struct varlena *
 add_token(const KrBaseType *base, Datum value)
 {
 	struct varlena *envelope = kr_types_detoast(value);
-	Datum plain = base->open(envelope, KR_FOR_USER);
-	struct varlena *result = base->seal(plain, KR_TYPMOD_NONE);
+	Datum plain = base->open(base, envelope, KR_FOR_USER);
+	struct varlena *result = kr_types_seal(base, plain, KR_TYPMOD_NONE);
 
 	kr_types_forget(base, plain);
 	kr_types_free_detoasted(envelope, value);
@@ -226,7 +226,7 @@ convert_array(OperandCall *operand, ArrayType *array, bool encrypted)
 		if (nulls[i])
 			continue;
 		if (!encrypted)
-			values[i] = PointerGetDatum(base->seal(values[i], KR_TYPMOD_NONE));
+			values[i] = PointerGetDatum(kr_types_seal(base, values[i], KR_TYPMOD_NONE));
 		else if (!has_token(values[i]))
 			values[i] = PointerGetDatum(add_token(base, values[i]));
 	}

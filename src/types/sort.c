@@ -135,7 +135,7 @@ convert(Datum original, SortSupport ssup)
 		sort->compared = false;
 	}
 	old = MemoryContextSwitchTo(sort->opened->scratch);
-	plain = sort->base->open(envelope, KR_FOR_USER);
+	plain = sort->base->open(sort->base, envelope, KR_FOR_USER);
 	if (sort->has_prefix)
 		prefix = (uint64) sort->order.abbrev_converter(plain, &sort->order) & ~KR_KEY_MASK;
 	key = kr_types_opened_add(sort->opened, plain);

@@ -58,7 +58,7 @@ open_side(const KrEncryptedType *type, Node *side, Oid collation)
 static bool
 is_searchable(const KrEncryptedType *type, Node *side)
 {
-	return exprType(side) == type->oid && exprTypmod(side) == KR_TYPMOD_SEARCHABLE;
+	return exprType(side) == type->oid && KR_TYPMOD_MODE(exprTypmod(side)) == KR_TYPMOD_SEARCHABLE;
 }
 
 static Node *

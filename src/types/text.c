@@ -1,10 +1,11 @@
 /*
  * src/types/text.c
  *
- * Base types text and bytea. Text is sealed in UTF-8 whatever the server
+ * Base types text, bytea and json. Text is sealed in UTF-8 whatever the server
  * encoding, so that an envelope means the same in every database; its canonical
  * form is those bytes. Equality is that of bytes: nondeterministic collations
- * are refused before they come here.
+ * are refused before they come here. json keeps its text, blanks and all, and has no
+ * equality.
  */
 #include "postgres.h"
 
@@ -75,28 +76,28 @@ from_utf8(char *chunk, Size reserve, Size *len)
 }
 
 static inline struct varlena *
-seal_bytes(Oid base, const char *bytes, Size len, int32 typmod)
+seal_bytes(Oid base, const char *bytes, Size len, int32 mode)
 {
 	KrCanonical canonical = { bytes, len };
 
-	return kr_keys_seal(base, bytes, len, typmod == KR_TYPMOD_RANDOMIZED ? NULL : &canonical);
+	return kr_keys_seal(base, bytes, len, mode == KR_TYPMOD_RANDOMIZED ? NULL : &canonical);
 }
 
 static struct varlena *
-seal_text(const char *string, Size len, int32 typmod)
+seal_text(Oid base, const char *string, Size len, int32 mode)
 {
 	Utf8 utf8 = to_utf8(string, len);
-	struct varlena *result = seal_bytes(TEXTOID, utf8.bytes, utf8.len, typmod);
+	struct varlena *result = seal_bytes(base, utf8.bytes, utf8.len, mode);
 
 	forget_copy(&utf8);
 	return result;
 }
 
 static struct varlena *
-text_seal(Datum plain, int32 typmod)
+text_seal(const KrBaseType *self, Datum plain, int32 mode)
 {
 	text *value = DatumGetTextPP(plain);
-	struct varlena *result = seal_text(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), typmod);
+	struct varlena *result = seal_text(self->oid, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), mode);
 
 	if ((Pointer) value != DatumGetPointer(plain))
 		pfree(value);
@@ -104,9 +105,9 @@ text_seal(Datum plain, int32 typmod)
 }
 
 static struct varlena *
-text_seal_string(const char *string, int32 typmod)
+text_seal_string(const KrBaseType *self, const char *string, int32 mode)
 {
-	return seal_text(string, strlen(string), typmod);
+	return seal_text(self->oid, string, strlen(string), mode);
 }
 
 /* The padding of char(n) is no part of its value: a cast to text removes it. */
@@ -116,14 +117,14 @@ keyring_bpchar_seal(PG_FUNCTION_ARGS)
 	BpChar *value = PG_GETARG_BPCHAR_PP(0);
 	int len = bpchartruelen(VARDATA_ANY(value), (int) VARSIZE_ANY_EXHDR(value));
 
-	PG_RETURN_POINTER(seal_text(VARDATA_ANY(value), len, PG_GETARG_INT32(1)));
+	PG_RETURN_POINTER(seal_text(TEXTOID, VARDATA_ANY(value), len, PG_GETARG_INT32(1)));
 }
 
 static Datum
-text_open(const struct varlena *envelope, KrReader reader)
+text_open(const KrBaseType *self, const struct varlena *envelope, KrReader reader)
 {
 	Size len;
-	char *chunk = kr_keys_open(TEXTOID, envelope, VARHDRSZ, &len, reader);
+	char *chunk = kr_keys_open(self->oid, envelope, VARHDRSZ, &len, reader);
 
 	if (GetDatabaseEncoding() != PG_UTF8)
 		chunk = from_utf8(chunk, VARHDRSZ, &len);
@@ -132,10 +133,10 @@ text_open(const struct varlena *envelope, KrReader reader)
 }
 
 static char *
-text_open_string(const struct varlena *envelope, KrReader reader)
+text_open_string(const KrBaseType *self, const struct varlena *envelope, KrReader reader)
 {
 	Size len;
-	char *chunk = kr_keys_open(TEXTOID, envelope, 0, &len, reader);
+	char *chunk = kr_keys_open(self->oid, envelope, 0, &len, reader);
 
 	if (GetDatabaseEncoding() != PG_UTF8)
 		chunk = from_utf8(chunk, 0, &len);
@@ -144,20 +145,20 @@ text_open_string(const struct varlena *envelope, KrReader reader)
 }
 
 static void
-text_token(uint8 *out, Datum plain)
+text_token(const KrBaseType *self, uint8 *out, Datum plain)
 {
 	text *value = DatumGetTextPP(plain);
 	Utf8 utf8 = to_utf8(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 	KrCanonical canonical = { utf8.bytes, utf8.len };
 
-	kr_keys_token(out, TEXTOID, &canonical);
+	kr_keys_token(out, self->oid, &canonical);
 	forget_copy(&utf8);
 	if ((Pointer) value != DatumGetPointer(plain))
 		pfree(value);
 }
 
 static bool
-bytes_equal(Datum a, Datum b)
+bytes_equal(const KrBaseType *self, Datum a, Datum b)
 {
 	struct varlena *x = PG_DETOAST_DATUM_PACKED(a);
 	struct varlena *y = PG_DETOAST_DATUM_PACKED(b);
@@ -172,7 +173,7 @@ bytes_equal(Datum a, Datum b)
 }
 
 static uint32
-bytes_hash(Datum plain)
+bytes_hash(const KrBaseType *self, Datum plain)
 {
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(plain);
 	uint32 result = hash_bytes((const unsigned char *) VARDATA_ANY(value), (int) VARSIZE_ANY_EXHDR(value));
@@ -183,7 +184,7 @@ bytes_hash(Datum plain)
 }
 
 static int
-text_compare(Datum a, Datum b, Oid collation)
+text_compare(const KrBaseType *self, Datum a, Datum b, Oid collation)
 {
 	text *x = DatumGetTextPP(a);
 	text *y = DatumGetTextPP(b);
@@ -198,10 +199,10 @@ text_compare(Datum a, Datum b, Oid collation)
 }
 
 static struct varlena *
-bytea_seal(Datum plain, int32 typmod)
+bytea_seal(const KrBaseType *self, Datum plain, int32 mode)
 {
 	bytea *value = DatumGetByteaPP(plain);
-	struct varlena *result = seal_bytes(BYTEAOID, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), typmod);
+	struct varlena *result = seal_bytes(self->oid, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), mode);
 
 	if ((Pointer) value != DatumGetPointer(plain))
 		pfree(value);
@@ -209,28 +210,28 @@ bytea_seal(Datum plain, int32 typmod)
 }
 
 static Datum
-bytea_open(const struct varlena *envelope, KrReader reader)
+bytea_open(const KrBaseType *self, const struct varlena *envelope, KrReader reader)
 {
 	Size len;
-	char *chunk = kr_keys_open(BYTEAOID, envelope, VARHDRSZ, &len, reader);
+	char *chunk = kr_keys_open(self->oid, envelope, VARHDRSZ, &len, reader);
 
 	SET_VARSIZE(chunk, VARHDRSZ + len);
 	return PointerGetDatum(chunk);
 }
 
 static void
-bytea_token(uint8 *out, Datum plain)
+bytea_token(const KrBaseType *self, uint8 *out, Datum plain)
 {
 	bytea *value = DatumGetByteaPP(plain);
 	KrCanonical canonical = { VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value) };
 
-	kr_keys_token(out, BYTEAOID, &canonical);
+	kr_keys_token(out, self->oid, &canonical);
 	if ((Pointer) value != DatumGetPointer(plain))
 		pfree(value);
 }
 
 static int
-bytea_compare(Datum a, Datum b, Oid collation)
+bytea_compare(const KrBaseType *self, Datum a, Datum b, Oid collation)
 {
 	bytea *x = DatumGetByteaPP(a);
 	bytea *y = DatumGetByteaPP(b);
@@ -272,4 +273,14 @@ const KrBaseType kr_types_bytea = {
 	.equal = bytes_equal,
 	.hash = bytes_hash,
 	.compare = bytea_compare
+};
+
+const KrBaseType kr_types_json = {
+	.oid = JSONOID,
+	.name = "json",
+	.typlen = -1,
+	.no_equality = true,
+	.seal = text_seal,
+	.open = text_open,
+	.open_string = text_open_string
 };

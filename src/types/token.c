@@ -50,7 +50,7 @@ compare_plaintexts(KrCompareCall *call, FunctionCallInfo fcinfo)
 	Datum a = kr_types_memo_open(memo, PG_GETARG_DATUM(0));
 	Datum b = kr_types_memo_open(memo, PG_GETARG_DATUM(1));
 
-	return call->call.base->compare(a, b, PG_GET_COLLATION());
+	return call->call.base->compare(call->call.base, a, b, PG_GET_COLLATION());
 }
 
 static int

@@ -48,8 +48,28 @@ sql_is($node, 'SELECT id, state FROM keyring_keys', '1|primary', 'the keys are a
 sql_fails($node, q{SELECT keyring_encrypt_column('nonesuch', 'name')}, '42P01', qr/nonesuch/, 'unknown relation');
 sql_fails($node, q{SELECT keyring_encrypt_column('person', 'nonesuch')}, '42703', qr/nonesuch/, 'unknown column');
 sql_fails($node, q{SELECT keyring_census('nonesuch')}, '42P01', qr/nonesuch/, 'census of an unknown relation');
-sql_fails($node, q{SELECT keyring_encrypt_column('person', 'id')},
-	'42804', qr/integer.*text/s, 'a type that cannot be encrypted');
+sql_ok($node, 'ALTER TABLE person ADD place point, ADD span interval(3), ADD doc json', 'more columns');
+sql_fails($node, q{SELECT keyring_encrypt_column('person', 'place')},
+	'42804', qr/point.*text/s, 'a type that cannot be encrypted');
+sql_fails(
+	$node, q{SELECT keyring_encrypt_column('person', 'span')},
+	'42804',
+	qr/interval\(3\) says beyond interval.*ALTER COLUMN span TYPE interval/s,
+	'a modifier that cannot be kept'
+);
+sql_fails(
+	$node, q{SELECT keyring_encrypt_column('person', 'doc', true)},
+	'0A000',
+	qr/searchable.*json has no equality/s,
+	'a type without equality'
+);
+sql_fails(
+	$node, 'CREATE TABLE docs (d encrypted_json(searchable))',
+	'0A000',
+	qr/json has no equality/,
+	'nor is such a column made'
+);
+sql_ok($node, 'ALTER TABLE person DROP place, DROP span, DROP doc', 'without them');
 sql_ok($node, q{SELECT keyring_encrypt_column('person', 'name', true)}, 'a column is encrypted');
 sql_fails($node, q{SELECT keyring_encrypt_column('person', 'name')}, '55000', qr/already/, 'already encrypted');
 sql_fails($node, q{SELECT keyring_decrypt_column('person', 'photo')}, '55000', qr/not encrypted/, 'not encrypted');

@@ -1,0 +1,199 @@
+# Prints what keeps expressions over encrypted numbers, dates and documents working where PostgreSQL
+# would convert a plain value once more. Casts do not chain, and a cast from one type to several is
+# ambiguous for functions, so each combination stands here. All are SQL functions of one expression, which the
+# planner inlines: in the end the base type's own operator or function is called, with its result.
+
+function sql(base) {
+	return base == "double" ? "float8" : base
+}
+
+# The $1 or $2 of a function, opened.
+function opened(position, base) {
+	return "keyring_" base "_open($" position ")"
+}
+
+function make_function(name, arguments, result, volatility, expression, comment) {
+	printf "CREATE FUNCTION %s(%s) RETURNS %s\n    LANGUAGE sql %s STRICT PARALLEL SAFE\n    RETURN %s;\n",
+		name, arguments, result, volatility, expression
+	printf "COMMENT ON FUNCTION %s(%s) IS '%s';\n", name, arguments, comment
+}
+
+function make_cast(from, to, function_name, arguments, context, comment) {
+	printf "CREATE CAST (%s AS %s) WITH FUNCTION %s(%s)%s;\n", from, to, function_name, arguments, context
+	printf "COMMENT ON CAST (%s AS %s) IS '%s';\n", from, to, comment
+}
+
+# --- casts ----------------------------------------------------------------------------------------
+
+# Values of one type, plain or encrypted, where a column of another stands.
+function seal_casts(from, to,    name) {
+	name = "keyring_" to "_seal"
+	make_function(name, sql(from) ", integer, boolean", "encrypted_" to, "VOLATILE",
+		name "(CAST($1 AS " sql(to) "), $2, $3)", "cast: converts to " sql(to) " and seals")
+	make_cast(sql(from), "encrypted_" to, name, sql(from) ", integer, boolean", " AS ASSIGNMENT", "converts and seals a value")
+	make_function(name, "encrypted_" from ", integer, boolean", "encrypted_" to, "VOLATILE",
+		name "(CAST(" opened(1, from) " AS " sql(to) "), $2, $3)", "cast: opens, converts to " sql(to) " and seals")
+	make_cast("encrypted_" from, "encrypted_" to, name, "encrypted_" from ", integer, boolean", " AS ASSIGNMENT",
+		"converts a value and seals it again")
+}
+
+function open_cast(from, to, context,    name) {
+	name = "keyring_" from "_to_" to
+	make_function(name, "encrypted_" from, sql(to), "STABLE", "CAST(" opened(1, from) " AS " sql(to) ")",
+		"cast: opens a value and converts it to " sql(to))
+	make_cast("encrypted_" from, sql(to), name, "encrypted_" from, context, "opens and converts a value")
+}
+
+function casts(    i, j, n, pair, list) {
+	for (i = 1; i <= numbers; i++)
+		for (j = 1; j <= numbers; j++)
+			if (i != j) {
+				seal_casts(number[i], number[j])
+				open_cast(number[i], number[j], " AS ASSIGNMENT")
+			}
+	n = split("date timestamp,date timestamptz,timestamp date,timestamp timestamptz,timestamp time," \
+		"timestamptz date,timestamptz timestamp,timestamptz time,time interval,interval time,json jsonb,jsonb json", list, ",")
+	for (i = 1; i <= n; i++) {
+		split(list[i], pair, " ")
+		seal_casts(pair[1], pair[2])
+		open_cast(pair[1], pair[2], " AS ASSIGNMENT")
+	}
+	open_cast("integer", "boolean", "")
+	open_cast("boolean", "integer", "")
+	open_cast("jsonb", "boolean", "")
+	for (i = 1; i <= numbers; i++)
+		open_cast("jsonb", number[i], "")
+}
+
+# to_json and its kin take the cast to json of a type that is not built in. The types without one they quote, like the base type.
+function json_casts(    i, n, list) {
+	n = split("boolean smallint integer bigint real double numeric date timestamp timestamptz", list, " ")
+	for (i = 1; i <= n; i++) {
+		make_function("keyring_" list[i] "_to_json", "encrypted_" list[i], "json", "STABLE", "to_json(" opened(1, list[i]) ")",
+			"cast: opens a value for to_json and its kin")
+		make_cast("encrypted_" list[i], "json", "keyring_" list[i] "_to_json", "encrypted_" list[i], "",
+			"a number, boolean or date as to_json writes it")
+	}
+}
+
+# --- operators ------------------------------------------------------------------------------------
+
+function argument(base, encrypted) {
+	return encrypted ? "encrypted_" base : sql(base)
+}
+
+function make_operator(op, left, left_encrypted, right, right_encrypted, result,    a, b, name, part) {
+	a = argument(left, left_encrypted)
+	b = argument(right, right_encrypted)
+	name = "keyring_" word[op]
+	make_function(name, a ", " b, sql(result), "STABLE",
+		(left_encrypted ? opened(1, left) : "$1") " OPERATOR(pg_catalog." op ") " (right_encrypted ? opened(2, right) : "$2"),
+		"implementation of " op " operator")
+	printf "CREATE OPERATOR %s (\n    LEFTARG = %s, RIGHTARG = %s, FUNCTION = %s", op, a, b, name
+	if (op in planning) {
+		split(planning[op], part, " ")
+		printf ",\n    COMMUTATOR = OPERATOR(@extschema@.%s), NEGATOR = OPERATOR(@extschema@.%s),\n    RESTRICT = %s, JOIN = %s",
+			part[1], part[2], part[3], part[4]
+	}
+	printf "\n);\nCOMMENT ON OPERATOR %s (%s, %s) IS 'of opened values';\n", op, a, b
+}
+
+# The forms in which a conversion to the second type would have to follow the opening of the first.
+function widening(op, narrow, wide, result) {
+	make_operator(op, narrow, 1, wide, 0, result)
+	make_operator(op, wide, 0, narrow, 1, result)
+	make_operator(op, narrow, 1, wide, 1, result)
+	make_operator(op, wide, 1, narrow, 1, result)
+}
+
+function every_form(op, left, right, result) {
+	make_operator(op, left, 1, right, 0, result)
+	make_operator(op, left, 0, right, 1, result)
+	make_operator(op, left, 1, right, 1, result)
+}
+
+# Of integers and numerics each combination, those included that PostgreSQL could find by itself: beside the ones with
+# floating-point numbers it would prefer these to them. Comparisons of one type have their own implementation.
+function operators(    i, j, k) {
+	for (i = 1; i <= exact; i++) {
+		for (j = 1; j <= exact; j++) {
+			for (k = 1; k <= arithmetics; k++)
+				every_form(arithmetic[k], number[i], number[j], number[i > j ? i : j])
+			for (k = 1; k <= comparisons && i != j; k++)
+				every_form(comparison[k], number[i], number[j], "boolean")
+		}
+		for (j = exact + 1; j <= numbers; j++) {
+			for (k = 1; k < arithmetics; k++)
+				widening(arithmetic[k], number[i], number[j], "float8")
+			for (k = 1; k <= comparisons; k++)
+				widening(comparison[k], number[i], number[j], "boolean")
+		}
+	}
+	for (k = 1; k <= comparisons; k++) {
+		every_form(comparison[k], "real", "double", "boolean")
+		every_form(comparison[k], "double", "real", "boolean")
+	}
+	widening("-", "date", "timestamp", "interval")
+	widening("-", "date", "timestamptz", "interval")
+	widening("-", "timestamp", "timestamptz", "interval")
+}
+
+# --- functions ------------------------------------------------------------------------------------
+
+function overload(name, arguments, result, expressions) {
+	make_function(name, arguments, result, "STABLE", "pg_catalog." name "(" expressions ")", "of opened values")
+}
+
+# Of integers PostgreSQL has these for double precision and numeric only, and takes the first for one argument.
+function integer_functions(base,    i, n, list) {
+	n = split("round trunc ceil ceiling floor sqrt sign exp ln log", list, " ")
+	for (i = 1; i <= n; i++)
+		overload(list[i], "encrypted_" base, "float8", opened(1, base))
+	overload("round", "encrypted_" base ", integer", "numeric", opened(1, base) ", $2")
+	overload("trunc", "encrypted_" base ", integer", "numeric", opened(1, base) ", $2")
+	overload("power", "encrypted_" base ", float8", "float8", opened(1, base) ", $2")
+	overload("mod", "encrypted_" base ", numeric", "numeric", opened(1, base) ", $2")
+}
+
+# A date becomes a timestamp with time zone for these.
+function date_functions(    i, n, list) {
+	overload("age", "encrypted_date", "interval", opened(1, "date"))
+	overload("age", "encrypted_date, encrypted_date", "interval", opened(1, "date") ", " opened(2, "date"))
+	n = split("date timestamp timestamptz", list, " ")
+	for (i = 1; i <= n; i++) {
+		overload("age", list[i] ", encrypted_date", "interval", "$1, " opened(2, "date"))
+		overload("age", "encrypted_date, " list[i], "interval", opened(1, "date") ", $2")
+	}
+	overload("age", "timestamptz, encrypted_timestamp", "interval", "$1, " opened(2, "timestamp"))
+	overload("age", "encrypted_timestamp, timestamptz", "interval", opened(1, "timestamp") ", $2")
+	overload("date_trunc", "text, encrypted_date", "timestamptz", "$1, " opened(2, "date"))
+	overload("to_char", "encrypted_date, text", "text", opened(1, "date") ", $2")
+	overload("timezone", "text, encrypted_date", "timestamp", "$1, " opened(2, "date"))
+}
+
+BEGIN {
+	numbers = split("smallint integer bigint numeric real double", number, " ")
+	exact = 4
+	arithmetics = split("+ - * / %", arithmetic, " ")
+	comparisons = split("= <> < <= > >=", comparison, " ")
+	split("add subtract multiply divide modulo", words, " ")
+	for (i = 1; i <= arithmetics; i++)
+		word[arithmetic[i]] = words[i]
+	split("equal different less not_greater greater not_less", words, " ")
+	for (i = 1; i <= comparisons; i++)
+		word[comparison[i]] = words[i]
+	planning["="] = "= <> eqsel eqjoinsel"
+	planning["<>"] = "<> = neqsel neqjoinsel"
+	planning["<"] = "> >= scalarltsel scalarltjoinsel"
+	planning["<="] = ">= > scalarlesel scalarlejoinsel"
+	planning[">"] = "< <= scalargtsel scalargtjoinsel"
+	planning[">="] = "<= < scalargesel scalargejoinsel"
+
+	casts()
+	json_casts()
+	operators()
+	integer_functions("smallint")
+	integer_functions("integer")
+	integer_functions("bigint")
+	date_functions()
+}

@@ -1,0 +1,115 @@
+/*
+ * src/search/widen.c
+ *
+ * An encrypted column may be compared with a plain value of a type that PostgreSQL
+ * converts to the column's base type without being asked: a bigint with 5, a numeric with an integer.
+ * The operators for that open the value. Before operands are looked at, such a comparison becomes the one
+ * with the base type, so that it can be decided by tokens and by an index:
+ *
+ *	encrypted_bigint = integer			->	encrypted_bigint = integer::bigint
+ *	encrypted_bigint = ANY (integer[])	->	encrypted_bigint = ANY (integer[]::bigint[])
+ *
+ * Only widening conversions are implicit, so what is equal stays so.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
+#include "pg/extension.h"
+#include "search/expr.h"
+#include "search/widen.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+static const char *const comparators[] = {
+	[KR_EQ] = "=", [KR_NE] = "<>", [KR_LT] = "<", [KR_LE] = "<=", [KR_GE] = ">=", [KR_GT] = ">"
+};
+
+/* Whether an operator is one of the extension's comparisons of an encrypted type with a plain one. */
+static bool
+find_comparison(KrComparison *out, Oid opno)
+{
+	HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(opno));
+	Form_pg_operator form;
+	bool found = false;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	out->type = kr_types_lookup(form->oprleft);
+	out->form = out->type != NULL ? KR_ENC_BASE : KR_BASE_ENC;
+	if (out->type == NULL)
+		out->type = kr_types_lookup(form->oprright);
+	if (out->type != NULL && form->oprnamespace == kr_pg_schema() && form->oprresult == BOOLOID)
+	{
+		for (int i = 0; i < (int) lengthof(comparators) && !found; i++)
+		{
+			out->comparator = (KrComparator) i;
+			found = strcmp(NameStr(form->oprname), comparators[i]) == 0;
+		}
+	}
+	ReleaseSysCache(tuple);
+	return found;
+}
+
+/* The plain operand of such a comparison, converted to type, or NULL when that is no implicit conversion. */
+static Node *
+converted(Node *plain, Oid type)
+{
+	Oid from = exprType(plain);
+
+	if (kr_types_lookup(from) != NULL || !can_coerce_type(1, &from, &type, COERCION_IMPLICIT))
+		return NULL;
+	return coerce_type(NULL, plain, from, type, -1, COERCION_IMPLICIT, COERCE_IMPLICIT_CAST, -1);
+}
+
+bool
+kr_search_may_widen(Oid opno, List *args)
+{
+	KrComparison comparison;
+
+	return kr_search_maybe_ours(opno) && list_length(args) == 2 &&
+		!kr_search_comparison(&comparison, opno, args) && find_comparison(&comparison, opno);
+}
+
+void
+kr_search_widen(OpExpr *expr)
+{
+	KrComparison comparison;
+	bool plain_first;
+	Node *plain;
+
+	if (!kr_search_may_widen(expr->opno, expr->args) || !find_comparison(&comparison, expr->opno))
+		return;
+	plain_first = comparison.form == KR_BASE_ENC;
+
+	/* the first operand is the result of a NULLIF, so it keeps its type */
+	if (plain_first && IsA(expr, NullIfExpr))
+		return;
+	plain = converted(plain_first ? linitial(expr->args) : lsecond(expr->args), comparison.type->base->oid);
+	if (plain == NULL)
+		return;
+	expr->opno = kr_search_operator(&comparison, comparison.form);
+	expr->opfuncid = get_opcode(expr->opno);
+	expr->args = plain_first ? list_make2(plain, lsecond(expr->args)) : list_make2(linitial(expr->args), plain);
+}
+
+void
+kr_search_widen_array(ScalarArrayOpExpr *expr)
+{
+	KrComparison comparison;
+	Node *array;
+
+	if (!kr_search_may_widen(expr->opno, expr->args) || !find_comparison(&comparison, expr->opno) ||
+		comparison.form != KR_ENC_BASE)
+		return;
+	array = converted(lsecond(expr->args), comparison.type->base_array);
+	if (array == NULL)
+		return;
+	expr->opno = kr_search_operator(&comparison, KR_ENC_BASE);
+	expr->opfuncid = get_opcode(expr->opno);
+	expr->args = list_make2(linitial(expr->args), array);
+}
