@@ -26,10 +26,9 @@ my $target = sql_value($node, 'SELECT pg_current_wal_lsn()');
 sql_ok(
 	$node, q(SELECT keyring_activate(keyring_create_key());
 	UPDATE t SET v = v::text, s = s::text;
-	SELECT keyring_destroy_key(1);
-	SELECT pg_switch_wal()), 'then everything moves to a third key, and the first is destroyed'
+	SELECT keyring_destroy_key(1)), 'then everything moves to a third key, and the first is destroyed'
 );
-my $archived = sql_value($node, q(SELECT pg_walfile_name(pg_current_wal_lsn() - 1)));
+my $archived = sql_value($node, q(SELECT pg_walfile_name(pg_switch_wal())));
 wait_for($node, "SELECT last_archived_wal >= '$archived' FROM pg_stat_archiver", 't', 'archived');
 
 # What a thief of the backup has.
