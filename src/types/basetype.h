@@ -42,6 +42,9 @@ struct KrBaseType
 	/* Three-way comparison of two Datums of the base type under a collation. */
 	int (*compare)(const KrBaseType *self, Datum a, Datum b, Oid collation);
 
+	/* A number that orders values as the base type does, equal for equal ones only; NULL where there is none. */
+	uint64 (*sort_key)(const KrBaseType *self, Datum plain);
+
 	/* What the base type's modifier makes of a value: numeric(10,2) rounds. NULL where there are no modifiers. */
 	PGFunction fit;
 

@@ -99,6 +99,35 @@ fixed_hash(const KrBaseType *self, Datum plain)
 	return hash_bytes(form, (int) self->size);
 }
 
+/* The canonical form as a number, in the highest bytes so that all sizes have their sign in one place. */
+static uint64
+canonical_number(const KrBaseType *self, Datum plain)
+{
+	uint8 form[KR_FIXED_MAX];
+
+	Assert(self->size <= sizeof(uint64));
+	canonical_bytes(self, form, plain);
+	return read_be(form, self->size) << (64 - 8 * self->size);
+}
+
+#define KR_SIGN (UINT64_C(1) << 63)
+
+/* Integers, and what PostgreSQL stores as such: two's complement orders as unsigned once the sign is turned over. */
+static uint64
+integer_key(const KrBaseType *self, Datum plain)
+{
+	return canonical_number(self, plain) ^ KR_SIGN;
+}
+
+/* IEEE 754 orders as sign and magnitude; the one NaN of the canonical form is above infinity, where it belongs. */
+static uint64
+real_key(const KrBaseType *self, Datum plain)
+{
+	uint64 number = canonical_number(self, plain);
+
+	return number & KR_SIGN ? ~number : number ^ KR_SIGN;
+}
+
 static void
 pack_boolean(uint8 *out, Datum plain)
 {
@@ -231,52 +260,59 @@ unpack_uuid(const uint8 *in)
 
 const KrBaseType kr_types_boolean = {
 	KR_FIXED, .oid = BOOLOID, .name = "boolean", .typlen = 1, .by_value = true,
-	.size = 1, .pack = pack_boolean, .unpack = unpack_boolean, .compare_function = btboolcmp
+	.size = 1, .sort_key = integer_key, .pack = pack_boolean, .unpack = unpack_boolean,
+	.compare_function = btboolcmp
 };
 
 const KrBaseType kr_types_smallint = {
 	KR_FIXED, .oid = INT2OID, .name = "smallint", .typlen = 2, .by_value = true,
-	.size = 2, .pack = pack_16, .unpack = unpack_16, .compare_function = btint2cmp
+	.size = 2, .sort_key = integer_key, .pack = pack_16, .unpack = unpack_16, .compare_function = btint2cmp
 };
 
 const KrBaseType kr_types_integer = {
 	KR_FIXED, .oid = INT4OID, .name = "integer", .typlen = 4, .by_value = true,
-	.size = 4, .pack = pack_32, .unpack = unpack_32, .compare_function = btint4cmp
+	.size = 4, .sort_key = integer_key, .pack = pack_32, .unpack = unpack_32, .compare_function = btint4cmp
 };
 
 const KrBaseType kr_types_bigint = {
 	KR_FIXED, .oid = INT8OID, .name = "bigint", .typlen = 8, .by_value = FLOAT8PASSBYVAL,
-	.size = 8, .pack = pack_64, .unpack = unpack_64, .compare_function = btint8cmp
+	.size = 8, .sort_key = integer_key, .pack = pack_64, .unpack = unpack_64, .compare_function = btint8cmp
 };
 
 const KrBaseType kr_types_real = {
 	KR_FIXED, .oid = FLOAT4OID, .name = "real", .typlen = 4, .by_value = true,
-	.size = 4, .pack = pack_32, .unpack = unpack_32, .canonical = canonical_real, .compare_function = btfloat4cmp
+	.size = 4, .sort_key = real_key, .pack = pack_32, .unpack = unpack_32, .canonical = canonical_real,
+	.compare_function = btfloat4cmp
 };
 
 const KrBaseType kr_types_double = {
 	KR_FIXED, .oid = FLOAT8OID, .name = "double", .typlen = 8, .by_value = FLOAT8PASSBYVAL,
-	.size = 8, .pack = pack_64, .unpack = unpack_64, .canonical = canonical_double, .compare_function = btfloat8cmp
+	.size = 8, .sort_key = real_key, .pack = pack_64, .unpack = unpack_64, .canonical = canonical_double,
+	.compare_function = btfloat8cmp
 };
 
 const KrBaseType kr_types_date = {
 	KR_FIXED, .oid = DATEOID, .name = "date", .typlen = 4, .by_value = true,
-	.size = 4, .pack = pack_32, .unpack = unpack_32, .compare_function = date_cmp
+	.size = 4, .sort_key = integer_key, .pack = pack_32, .unpack = unpack_32, .compare_function = date_cmp
 };
 
 const KrBaseType kr_types_time = {
 	KR_FIXED, .oid = TIMEOID, .name = "time", .typlen = 8, .by_value = FLOAT8PASSBYVAL, .fit = time_scale,
-	.size = 8, .pack = pack_64, .unpack = unpack_64, .compare_function = time_cmp
+	.size = 8, .sort_key = integer_key, .pack = pack_64, .unpack = unpack_64, .compare_function = time_cmp
 };
 
 const KrBaseType kr_types_timestamp = {
-	KR_FIXED, .oid = TIMESTAMPOID, .name = "timestamp", .typlen = 8, .by_value = FLOAT8PASSBYVAL, .fit = timestamp_scale,
-	.size = 8, .pack = pack_64, .unpack = unpack_64, .compare_function = timestamp_cmp
+	KR_FIXED, .oid = TIMESTAMPOID, .name = "timestamp", .typlen = 8, .by_value = FLOAT8PASSBYVAL,
+	.fit = timestamp_scale,
+	.size = 8, .sort_key = integer_key, .pack = pack_64, .unpack = unpack_64,
+	.compare_function = timestamp_cmp
 };
 
 const KrBaseType kr_types_timestamptz = {
-	KR_FIXED, .oid = TIMESTAMPTZOID, .name = "timestamptz", .typlen = 8, .by_value = FLOAT8PASSBYVAL, .fit = timestamptz_scale,
-	.size = 8, .pack = pack_64, .unpack = unpack_64, .compare_function = timestamp_cmp
+	KR_FIXED, .oid = TIMESTAMPTZOID, .name = "timestamptz", .typlen = 8, .by_value = FLOAT8PASSBYVAL,
+	.fit = timestamptz_scale,
+	.size = 8, .sort_key = integer_key, .pack = pack_64, .unpack = unpack_64,
+	.compare_function = timestamp_cmp
 };
 
 const KrBaseType kr_types_interval = {

@@ -16,6 +16,8 @@
  * comparison begins a new one, and what was opened for the last can go. An assumption
  * gone wrong would show as a key out of range or of another value, never as a stray pointer.
  *
+ * Where a number orders the values (dates, integers), that is the abbreviated key, and nothing is kept.
+ *
  * Token order is that of 12 bytes, of which the first 8 are the abbreviated key.
  */
 #include "postgres.h"
@@ -47,6 +49,7 @@ typedef struct Sort
 	bool has_prefix;       /* its abbreviated keys compare as unsigned numbers */
 	KrOpened *opened;      /* NULL unless abbreviating */
 	bool compared;         /* since the last conversion */
+	bool exact;            /* abbreviated keys decide everything */
 	bool decided;          /* the last comparison of keys that returned 0 meant equality */
 } Sort;
 
@@ -82,6 +85,8 @@ compare_envelopes(Datum a, Datum b, SortSupport ssup)
 	Sort *sort = ssup->ssup_extra;
 	Datum plain;
 
+	if (sort->exact && ssup->abbrev_converter != NULL)
+		return 0;
 	if (sort->opened != NULL)
 	{
 		if (sort->decided && ssup->abbrev_converter != NULL)
@@ -154,6 +159,23 @@ takes_too_much(int memtupcount, SortSupport ssup)
 	return kr_types_opened_size(sort->opened) > (Size) work_mem * 1024;
 }
 
+static Datum
+convert_exactly(Datum original, SortSupport ssup)
+{
+	Sort *sort = ssup->ssup_extra;
+	struct varlena *envelope = kr_types_detoast(original);
+	uint64 key = sort->base->sort_key(sort->base, sort->base->open(sort->base, envelope, KR_FOR_USER));
+
+	kr_types_free_detoasted(envelope, original);
+	return (Datum) key;
+}
+
+static bool
+never(int memtupcount, SortSupport ssup)
+{
+	return false;
+}
+
 /* The base type's sort support, asked to abbreviate. */
 static void
 prepare_order(Sort *sort, SortSupport ssup, bool abbreviate)
@@ -180,9 +202,17 @@ keyring_value_sortsupport(PG_FUNCTION_ARGS)
 	bool abbreviate = SIZEOF_DATUM == 8 && ssup->abbreviate &&
 		kr_types_is_deterministic(sort->base, ssup->ssup_collation);
 
-	prepare_order(sort, ssup, abbreviate);
+	sort->exact = abbreviate && sort->base->sort_key != NULL;
+	prepare_order(sort, ssup, abbreviate && !sort->exact);
 	ssup->comparator = compare_envelopes;
-	if (abbreviate)
+	if (sort->exact)
+	{
+		ssup->comparator = ssup_datum_unsigned_cmp;
+		ssup->abbrev_converter = convert_exactly;
+		ssup->abbrev_abort = never;
+		ssup->abbrev_full_comparator = compare_envelopes;
+	}
+	else if (abbreviate)
 	{
 		sort->opened = kr_types_opened_new(sort->base, ssup->ssup_cxt, kr_types_keys_are_compared());
 		ssup->comparator = compare_keys;
@@ -215,12 +245,6 @@ convert_token(Datum original, SortSupport ssup)
 	kr_types_memo_token(token, sort->memo, original);
 	memcpy(&key, token, sizeof(key));
 	return (Datum) pg_ntoh64(key);
-}
-
-static bool
-never(int memtupcount, SortSupport ssup)
-{
-	return false;
 }
 
 Datum
