@@ -5,99 +5,12 @@
 use strict;
 use warnings FATAL => 'all';
 
-use FileHandle;
-use IPC::Open2;
-use Time::HiRes qw(time);
+use FindBin;
+use lib $FindBin::Bin;
 
-my $rows = $ENV{ROWS};
-my $rounds = $ENV{ROUNDS};
-my $bindir = $ENV{BINDIR};
-
-# One session for everything, so that the CPU time of its backend is what is measured.
-my $pid = open2(my $from, my $to, "$bindir/psql", qw(-X -q -A -t -v ON_ERROR_STOP=1));
-$to->autoflush(1);
-my $marker = 0;
-
-sub ask
-{
-	my ($sql) = @_;
-	my @lines;
-
-	$marker++;
-	print {$to} "$sql\n\\echo end $marker\n";
-	while (my $line = <$from>)
-	{
-		chomp $line;
-		return join("\n", @lines) if $line eq "end $marker";
-		push @lines, $line;
-	}
-	die "the session ended over: $sql\n";
-}
-
-my $backend = ask('SELECT pg_backend_pid();');
-
-# ns on a processor, as the scheduler counts them
-sub cpu
-{
-	open my $file, '<', "/proc/$backend/schedstat" or die "cannot read the CPU time of the backend: $!\n";
-	my ($ns) = split ' ', <$file>;
-	return $ns;
-}
-
-sub cost
-{
-	my ($sql, $before) = @_;
-	ask($before) if defined $before;
-	my $start = cpu();
-	ask($sql);
-	return cpu() - $start;
-}
-
-sub median
-{
-	my @sorted = sort { $a <=> $b } @_;
-	return $sorted[ @sorted / 2 ];
-}
-
-# Interleaved; returns the costs per row of each statement, in ns, one for each round.
-sub compare
-{
-	my ($n, @statements) = @_;
-	my @costs;
-
-	for my $round (0 .. $rounds)
-	{
-		for my $i (0 .. $#statements)
-		{
-			my $ns = cost(@{ $statements[$i] });
-			push @{ $costs[$i] }, $ns / $n if $round > 0;    # the first warms up
-		}
-	}
-	return @costs;
-}
-
-# What the second costs more than the first, and how many times as much: medians of the rounds, since the speed of
-# the machine changes between rounds more than within one.
-sub difference
-{
-	my ($first, $second) = @_;
-	return median(map { $second->[$_] - $first->[$_] } 0 .. $#$first);
-}
-
-sub ratio
-{
-	my ($first, $second) = @_;
-	return median(map { $second->[$_] / $first->[$_] } 0 .. $#$first);
-}
+use Bench;
 
 my $openssl = 0;
-
-sub line
-{
-	my ($name, $value, $unit, $budget, $met) = @_;
-	printf "%-44s %10.2f %-9s budget %-18s %s\n", $name, $value, $unit, $budget, $met ? 'met' : 'NOT MET';
-	return;
-}
 
 # $wide: the same work on plain values as long as envelopes, which is PostgreSQL's part of what is added
 sub added
@@ -260,6 +173,7 @@ sub measure_size
 	return;
 }
 
+session();
 set_up();
 measure_openssl();
 measure_writes();
@@ -267,5 +181,4 @@ measure_openssl();
 measure_reads();
 measure_size();
 measure_points();
-print {$to} "\\q\n";
-waitpid $pid, 0;
+finish();
