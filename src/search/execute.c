@@ -17,6 +17,7 @@
 #include "search/oversize.h"
 #include "search/statement.h"
 #include "types/basetype.h"
+#include "types/kept.h"
 #include "types/printed.h"
 #include "types/running.h"
 #include "utils/inval.h"
@@ -72,8 +73,12 @@ kr_search_leave(const KrStatement *saved, bool failed)
 	Oid placeholder_for = kr_types_placeholder_for;
 
 	kr_search_unwatch_errors(&saved->watch);
-	if (--depth == 0 && !failed)
-		kr_search_forget_values();
+	if (--depth == 0)
+	{
+		kr_types_wipe_kept();
+		if (!failed)
+			kr_search_forget_values();
+	}
 	kr_types_placeholder = saved->placeholder;
 	kr_search_refreshing = saved->refreshing;
 	kr_types_running = saved->running;

@@ -17,6 +17,7 @@
 #include "pg/extension.h"
 #include "types/basetype.h"
 #include "types/init.h"
+#include "types/kept.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -47,6 +48,7 @@ void
 kr_types_init(void)
 {
 	kr_pg_on_change(forget_types);
+	kr_types_kept_init();
 }
 
 static Oid

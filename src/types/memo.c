@@ -10,8 +10,10 @@
  */
 #include "postgres.h"
 
+#include "pg/guc.h"
 #include "port/pg_bswap.h"
 #include "types/envelope.h"
+#include "types/kept.h"
 #include "types/memo.h"
 #include "utils/memutils.h"
 
@@ -41,21 +43,9 @@ struct KrMemo
 	Entry *previous; /* what the previous call returned */
 	Entry spare[2];
 	int turn;
+	KrKept kept;
+	Entry first[KR_MEMO_START]; /* the entries until there are more: wiping allocates nothing */
 };
-
-KrMemo *
-kr_types_memo_new(const KrBaseType *base, MemoryContext parent, Size limit)
-{
-	MemoryContext context = AllocSetContextCreate(parent, "keyring opened values", ALLOCSET_SMALL_SIZES);
-	KrMemo *memo = MemoryContextAllocZero(context, sizeof(KrMemo));
-
-	memo->base = base;
-	memo->context = context;
-	memo->limit = limit;
-	memo->nentries = KR_MEMO_START;
-	memo->entries = MemoryContextAllocZero(context, KR_MEMO_START * sizeof(Entry));
-	return memo;
-}
 
 /* The counter varies fastest; the prefix tells processes apart. */
 static inline uint32
@@ -78,6 +68,47 @@ drop(KrMemo *memo, Entry *entry)
 	if (entry < memo->spare || entry >= memo->spare + 2)
 		memo->used -= entry->size;
 	kr_types_forget(memo->base, entry->value);
+	entry->value = (Datum) 0; /* it may be the plaintext itself */
+}
+
+/* What they hold is elsewhere, or was dropped. */
+static void
+free_entries(KrMemo *memo)
+{
+	explicit_bzero(memo->entries, memo->nentries * sizeof(Entry));
+	if (memo->entries != memo->first)
+		pfree(memo->entries);
+}
+
+static void
+wipe(void *owner)
+{
+	KrMemo *memo = owner;
+
+	for (uint32 i = 0; i < memo->nentries; i++)
+		drop(memo, &memo->entries[i]);
+	for (int i = 0; i < 2; i++)
+		drop(memo, &memo->spare[i]);
+	free_entries(memo);
+	memo->entries = memo->first;
+	memo->nentries = KR_MEMO_START;
+	memo->misses = 0;
+	memo->previous = NULL;
+}
+
+KrMemo *
+kr_types_memo_new(const KrBaseType *base, MemoryContext parent, Size limit)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "keyring opened values", ALLOCSET_SMALL_SIZES);
+	KrMemo *memo = MemoryContextAllocZero(context, sizeof(KrMemo));
+
+	memo->base = base;
+	memo->context = context;
+	memo->limit = limit;
+	memo->nentries = KR_MEMO_START;
+	memo->entries = memo->first;
+	kr_types_keep(&memo->kept, context, wipe, memo);
+	return memo;
 }
 
 static void
@@ -97,7 +128,7 @@ grow(KrMemo *memo)
 		if (memo->previous == from)
 			memo->previous = to;
 	}
-	pfree(memo->entries);
+	free_entries(memo);
 	memo->entries = entries;
 	memo->nentries = nentries;
 	memo->misses = 0;
@@ -174,6 +205,9 @@ find(KrMemo *memo, Datum value)
 	const uint8 *key = (const uint8 *) VARDATA_ANY(header);
 	Entry *entry;
 
+	/* the value may have been opened for another role */
+	if (unlikely(kr_guc_require_reader))
+		kr_keys_require_reader();
 	if (unlikely(VARSIZE_ANY_EXHDR(header) < KR_ENVELOPE_HEADERBYTES))
 		(void) kr_keys_stored_token(header); /* throws: damaged */
 	entry = &memo->entries[hash_key(key) & (memo->nentries - 1)];

@@ -2,7 +2,8 @@
  * src/types/memo.h
  *
  * A bounded memory of opened values, for code that meets the same envelope again
- * and again: comparisons in merges, in bounded sorts, in nested loops.
+ * and again: comparisons in merges, in bounded sorts, in nested loops. How long it
+ * remembers is said in kept.h, wherever its memory lies.
  */
 #ifndef KR_TYPES_MEMO_H
 #define KR_TYPES_MEMO_H
@@ -15,8 +16,9 @@ typedef struct KrMemo KrMemo;
 extern KrMemo *kr_types_memo_new(const KrBaseType *base, MemoryContext parent, Size limit);
 
 /*
- * The value of an envelope, opened for the current user if it is not known yet.
- * It belongs to the memo and is valid until the call after the next.
+ * The value of an envelope, opened for the current user if it is not known yet; KR008 for a
+ * user who may not read also if it is. It belongs to the memo and is valid until the call after
+ * the next, or the end of the statement.
  */
 extern Datum kr_types_memo_open(KrMemo *memo, Datum envelope);
 

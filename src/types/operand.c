@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "types/call.h"
 #include "types/envelope.h"
+#include "types/kept.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -32,9 +33,9 @@ typedef struct Key
 /* An argument and its result, both in the function's memory. */
 typedef struct Kept
 {
-	char *key; /* NULL while nothing is kept */
+	char *key; /* NULL while nothing is kept, and after a wipe */
 	Size key_len;
-	struct varlena *result;
+	struct varlena *result; /* an envelope: it stays when the key is wiped, since it may be in use */
 } Kept;
 
 typedef struct OperandCall
@@ -42,6 +43,7 @@ typedef struct OperandCall
 	KrCall call;
 	Kept first;  /* never replaced, so its result is handed out without a copy */
 	Kept latest; /* replaced while results of it may be in use, so copies are handed out */
+	KrKept kept;
 
 	/* of arrays */
 	Oid encrypted_type;
@@ -75,19 +77,34 @@ recall(const OperandCall *operand, Key key)
 }
 
 static void
+forget_key(Kept *kept)
+{
+	if (kept->key == NULL)
+		return;
+	explicit_bzero(kept->key, kept->key_len);
+	pfree(kept->key);
+	kept->key = NULL;
+}
+
+static void
+wipe(void *owner)
+{
+	OperandCall *operand = owner;
+
+	forget_key(&operand->first);
+	forget_key(&operand->latest);
+}
+
+static void
 keep(Kept *kept, Key key, const struct varlena *result, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	char *copy = palloc(Max(key.len, 1));
 
 	memcpy(copy, key.bytes, key.len);
-	if (kept->key != NULL)
-	{
-		explicit_bzero(kept->key, kept->key_len);
-		pfree(kept->key);
+	forget_key(kept);
+	if (kept->result != NULL)
 		pfree(kept->result);
-		kept->key = NULL;
-	}
 	kept->result = copy_of(result);
 	kept->key_len = key.len;
 	kept->key = copy;
@@ -98,8 +115,11 @@ keep(Kept *kept, Key key, const struct varlena *result, MemoryContext context)
 static void
 remember(OperandCall *operand, Key key, const struct varlena *result, FunctionCallInfo fcinfo)
 {
-	keep(operand->first.key == NULL ? &operand->first : &operand->latest, key, result,
-		 fcinfo->flinfo->fn_mcxt);
+	MemoryContext context = fcinfo->flinfo->fn_mcxt;
+
+	if (operand->kept.owner == NULL)
+		kr_types_keep(&operand->kept, context, wipe, operand);
+	keep(operand->first.result == NULL ? &operand->first : &operand->latest, key, result, context);
 }
 
 Datum

@@ -1,0 +1,104 @@
+-- Values that comparisons keep: not beyond the statement, and never for somebody who may not read.
+SET client_min_messages = error;
+CREATE EXTENSION keyring;
+SELECT keyring_activate(keyring_create_key());
+SET client_min_messages = warning;
+\set SHOW_CONTEXT never
+CREATE SCHEMA type_kept;
+SET search_path = type_kept, public;
+CREATE TABLE t (id integer PRIMARY KEY, r encrypted_text, n encrypted_numeric, big encrypted_bigint);
+INSERT INTO t VALUES (1, 'one', 1, 1), (2, 'two', 2, 2);
+CREATE TABLE long (r encrypted_text);
+INSERT INTO long VALUES (repeat('x', 50000)), (repeat('y', 50000));
+CREATE ROLE regress_kept;
+GRANT USAGE ON SCHEMA type_kept TO regress_kept;
+GRANT ALL ON t TO regress_kept;
+
+-- what the type cache's functions opened to compare rows and arrays is gone with the statement
+CREATE FUNCTION kept_bytes() RETURNS bigint LANGUAGE sql AS
+    $$ SELECT coalesce(max(used_bytes), 0) FROM pg_backend_memory_contexts WHERE name = 'keyring opened values' $$;
+SELECT a = b AS rows, ARRAY[a.r] = ARRAY[b.r] AS arrays FROM long a, long b ORDER BY 1, 2;
+SELECT kept_bytes() < 20000 AS wiped;
+DO $$ BEGIN PERFORM a < b FROM long a, long b; PERFORM 1 / 0; END $$;
+SELECT kept_bytes() < 20000 AS wiped_after_an_error;
+
+-- more values than there are places for at first
+CREATE TABLE many AS SELECT i, i::text::encrypted_text AS r FROM generate_series(1, 3000) i;
+SELECT count(*) FROM many a, many b WHERE a.i = b.i AND a = b;
+SELECT count(*) FROM many a, many b WHERE a.i = b.i AND a = b;
+SELECT kept_bytes() < 20000 AS wiped;
+
+-- nor is it there for the next role
+SELECT count(*) FROM t a, t b WHERE a = b;
+SELECT count(*) FROM t a, t b WHERE ARRAY[a.n] < ARRAY[b.n];
+SET keyring.require_reader = on;
+SET ROLE regress_kept;
+SELECT count(*) FROM t a, t b WHERE a = b;
+SELECT count(*) FROM t a, t b WHERE ARRAY[a.n] < ARRAY[b.n];
+RESET ROLE;
+
+-- the expressions of PL/pgSQL live as long as the transaction; the role may change in it
+CREATE FUNCTION less(a encrypted_text, b encrypted_text, c encrypted_bigint, d encrypted_bigint) RETURNS boolean LANGUAGE plpgsql AS
+    $$ BEGIN RETURN a < b AND c < d; END $$;
+BEGIN;
+SELECT less(a.r, b.r, a.big, b.big) FROM t a, t b WHERE a.id < b.id;
+SET LOCAL ROLE regress_kept;
+SELECT less(a.r, b.r, a.big, b.big) FROM t a, t b WHERE a.id < b.id;
+ROLLBACK;
+
+-- also within one statement
+CREATE FUNCTION twice() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    x t%ROWTYPE;
+    y t%ROWTYPE;
+    result boolean;
+BEGIN
+    SELECT * INTO x FROM t WHERE id = 1;
+    SELECT * INTO y FROM t WHERE id = 2;
+    FOR i IN 1..2 LOOP
+        result := x.r < y.r;
+        SET LOCAL ROLE regress_kept;
+    END LOOP;
+    RETURN result;
+END $$;
+SELECT twice();
+RESET keyring.require_reader;
+
+-- a cursor compares on after other statements
+BEGIN;
+DECLARE c CURSOR FOR SELECT a.id, b.id FROM t a JOIN t b ON a.r < b.r OR a.n = b.n ORDER BY a.id, b.id;
+FETCH 1 FROM c;
+SELECT count(*) FROM t a, t b WHERE a = b;
+FETCH 5 FROM c;
+COMMIT;
+SET enable_hashjoin = off;
+SET enable_nestloop = off;
+BEGIN;
+DECLARE c CURSOR FOR SELECT a.id = b.id FROM t a JOIN t b ON a.r = b.r;
+FETCH 1 FROM c;
+SELECT count(*) FROM t a, t b WHERE a = b;
+FETCH 5 FROM c;
+COMMIT;
+
+-- an operand that was typed is handed out for as long as the cursor runs
+RESET enable_nestloop;
+CREATE TABLE s (id integer, v encrypted_text(searchable));
+INSERT INTO s SELECT i, 'v' || i % 3 FROM generate_series(1, 9) i;
+CREATE INDEX ON s (v);
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+BEGIN;
+DECLARE c CURSOR FOR SELECT s.id FROM s WHERE v = 'v1' OR v = 'v2' ORDER BY v = 'v1', id;
+FETCH 2 FROM c;
+SELECT count(*) FROM s WHERE v = 'v0';
+FETCH 10 FROM c;
+DECLARE d CURSOR FOR SELECT s.id FROM s WHERE v = 'v1';
+FETCH 1 FROM d;
+SELECT count(*) FROM s WHERE v = 'v0';
+FETCH 10 FROM d;
+COMMIT;
+
+RESET ROLE;
+DROP SCHEMA type_kept CASCADE;
+DROP ROLE regress_kept;
+DROP EXTENSION keyring;
