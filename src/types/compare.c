@@ -21,9 +21,6 @@ KR_FUNCTION(keyring_value_gt);
 KR_FUNCTION(keyring_value_ge);
 KR_FUNCTION(keyring_value_cmp);
 
-/* of opened values at one call site */
-#define KR_CALL_MEMO_LIMIT (256 * 1024)
-
 KrCompareCall *
 kr_types_compare_call(FunctionCallInfo fcinfo)
 {
@@ -60,7 +57,7 @@ KrMemo *
 kr_types_call_memo(KrCompareCall *call, FunctionCallInfo fcinfo)
 {
 	if (call->memo == NULL)
-		call->memo = kr_types_memo_new(call->call.base, fcinfo->flinfo->fn_mcxt, KR_CALL_MEMO_LIMIT);
+		call->memo = kr_types_memo_shared(call->call.base, fcinfo->flinfo->fn_mcxt);
 	return call->memo;
 }
 

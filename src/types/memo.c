@@ -30,6 +30,9 @@ typedef struct Entry
 	Size size; /* of the value's chunk */
 } Entry;
 
+/* of the values in a shared memo */
+#define KR_SHARED_LIMIT (256 * 1024)
+
 struct KrMemo
 {
 	const KrBaseType *base;
@@ -44,8 +47,12 @@ struct KrMemo
 	Entry spare[2];
 	int turn;
 	KrKept kept;
+	dlist_node node; /* of those that are shared */
+	MemoryContextCallback callback;
 	Entry first[KR_MEMO_START]; /* the entries until there are more: wiping allocates nothing */
 };
+
+static dlist_head shared = DLIST_STATIC_INIT(shared);
 
 /* The counter varies fastest; the prefix tells processes apart. */
 static inline uint32
@@ -108,6 +115,37 @@ kr_types_memo_new(const KrBaseType *base, MemoryContext parent, Size limit)
 	memo->nentries = KR_MEMO_START;
 	memo->entries = memo->first;
 	kr_types_keep(&memo->kept, context, wipe, memo);
+	return memo;
+}
+
+static void
+leave(void *arg)
+{
+	dlist_delete(&((KrMemo *) arg)->node);
+}
+
+/* The executor keeps a hash function in the query's context, and the comparison for the same table in one below. */
+KrMemo *
+kr_types_memo_shared(const KrBaseType *base, MemoryContext context)
+{
+	MemoryContext above = MemoryContextGetParent(context);
+	dlist_iter iter;
+	KrMemo *memo;
+
+	dlist_foreach(iter, &shared)
+	{
+		MemoryContext parent;
+
+		memo = dlist_container(KrMemo, node, iter.cur);
+		parent = MemoryContextGetParent(memo->context);
+		if (memo->base == base && (parent == context || parent == above))
+			return memo;
+	}
+	memo = kr_types_memo_new(base, context, KR_SHARED_LIMIT);
+	memo->callback.func = leave;
+	memo->callback.arg = memo;
+	dlist_push_head(&shared, &memo->node);
+	MemoryContextRegisterResetCallback(memo->context, &memo->callback);
 	return memo;
 }
 

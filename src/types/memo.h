@@ -16,6 +16,12 @@ typedef struct KrMemo KrMemo;
 extern KrMemo *kr_types_memo_new(const KrBaseType *base, MemoryContext parent, Size limit);
 
 /*
+ * The memo for opened values of a base type that lies in a context or the one above, made when it is asked for first.
+ * Call sites of one plan share it: what the hash of a value has opened, its comparison need not.
+ */
+extern KrMemo *kr_types_memo_shared(const KrBaseType *base, MemoryContext context);
+
+/*
  * The value of an envelope, opened for the current user if it is not known yet; KR008 for a
  * user who may not read also if it is. It belongs to the memo and is valid until the call after
  * the next, or the end of the statement.
