@@ -16,6 +16,7 @@
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_statistic_ext.h"
 #include "nodes/nodeFuncs.h"
+#include "search/contains.h"
 #include "search/expr.h"
 #include "search/guard.h"
 #include "utils/builtins.h"
@@ -77,9 +78,8 @@ check_indexed_expressions(List *expressions, const char *index)
 
 	foreach(lc, expressions)
 	{
-		Node *expr = lfirst(lc);
-
-		if (kr_search_type_of(expr) != NULL || kr_search_element_type_of(expr) != NULL)
+		/* a whole row too */
+		if (kr_search_holds_encrypted(exprType(lfirst(lc))))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("index \"%s\" cannot be on an encrypted expression", index),

@@ -105,5 +105,28 @@ INSERT INTO copied TABLE t;
 INSERT INTO inherited VALUES (2, 'x');
 SELECT relation, column_name, value_count FROM keyring_census() ORDER BY relation::text;
 
+-- whole rows: no index and no statistics
+CREATE FUNCTION told(t) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1.id; END';
+CREATE INDEX refused ON t ((t));
+CREATE UNIQUE INDEX refused ON t (id, (t));
+CREATE INDEX refused ON t ((COALESCE(t, NULL)));
+CREATE INDEX refused ON t ((ARRAY[t]));
+CREATE INDEX refused ON t ((ARRAY[v]::an_array));
+CREATE INDEX refused ON t USING hash ((ROW(1, v)::composite));
+ALTER TABLE t ADD EXCLUDE ((t) WITH =);
+CREATE STATISTICS refused ON (told(t)) FROM t;
+CREATE STATISTICS refused ON (ARRAY[v]) FROM t;
+CREATE INDEX ON t (id) WHERE t IS NOT NULL;
+CREATE TABLE later (n integer, p text);
+CREATE INDEX whole ON later ((later));
+ALTER TABLE later ADD COLUMN v encrypted_text(searchable);
+ALTER TABLE later ALTER COLUMN p TYPE encrypted_text;
+DROP INDEX whole;
+CREATE INDEX whole ON later ((ARRAY[later]));
+ALTER TABLE later ADD COLUMN v encrypted_text(searchable);
+ALTER TABLE later ALTER COLUMN p TYPE encrypted_text;
+DROP INDEX whole;
+ALTER TABLE later ADD COLUMN v encrypted_text(searchable), ALTER COLUMN p TYPE encrypted_text;
+
 \c :start
 DROP DATABASE regress_guard_containers WITH (FORCE);
