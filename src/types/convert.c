@@ -287,6 +287,23 @@ restore_keys(const List *carried)
 }
 
 static void
+convert_table(Oid table, const KrConversion *conversion)
+{
+	List *indexes = kr_types_note_indexes(table);
+	List *statements = kr_types_change_statements(table, conversion->changes);
+	ListCell *cell;
+
+	foreach(cell, statements)
+	{
+		const KrTableStatement *statement = lfirst(cell);
+
+		kr_types_run_as_owner(statement->relation, statement->sql);
+	}
+	CommandCounterIncrement();
+	kr_types_restore_indexes(table, indexes);
+}
+
+static void
 convert(const KrConversion *conversion)
 {
 	List *tables = tables_of(conversion);
@@ -296,14 +313,7 @@ convert(const KrConversion *conversion)
 	foreach(cell, conversion->keys)
 		keys = lappend(keys, kr_types_take_key_off(lfirst(cell)));
 	foreach(cell, tables)
-	{
-		Oid table = lfirst_oid(cell);
-		List *indexes = kr_types_note_indexes(table);
-
-		kr_types_run_as_owner(table, kr_types_change_statement(table, conversion->changes));
-		CommandCounterIncrement();
-		kr_types_restore_indexes(table, indexes);
-	}
+		convert_table(lfirst_oid(cell), conversion);
 	restore_keys(keys);
 }
 
