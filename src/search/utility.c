@@ -108,6 +108,7 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 			kr_search_hide_context = true;
 		if (refreshes_concurrently(statement))
 			kr_search_refreshing = true;
+		kr_search_creating = IsA(statement, CreateTableAsStmt);
 		if (indexes_encrypted(statement))
 			kr_keys_made_searchable = true;
 		next(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
