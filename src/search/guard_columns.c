@@ -13,6 +13,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_partitioned_table.h"
 #include "commands/tablecmds.h"
 #include "search/contains.h"
 #include "search/guard.h"
@@ -180,6 +181,18 @@ kr_search_check_column(Oid relation, AttrNumber attno, bool altered)
 		refuse_use_as_row_type(relation);
 }
 
+/* As stored: the cached ones are simplified. */
+static void
+check_partition_expressions(Relation rel)
+{
+	HeapTuple row = kr_search_read_row(PartitionedRelationId, PartitionedRelidIndexId,
+									   Anum_pg_partitioned_table_partrelid, RelationGetRelid(rel));
+
+	if (HeapTupleIsValid(row))
+		kr_search_check_expression(row, Anum_pg_partitioned_table_partexprs, PartitionedRelationId,
+								   psprintf("the partition key of relation \"%s\"", RelationGetRelationName(rel)));
+}
+
 void
 kr_search_check_partition_key(RangeVar *relation)
 {
@@ -194,5 +207,7 @@ kr_search_check_partition_key(RangeVar *relation)
 					 errmsg("relation \"%s\" cannot be partitioned by an encrypted value", RelationGetRelationName(rel)),
 					 errhint("Partition by a column that is not encrypted, such as a key or a time.")));
 	}
+	if (key != NULL)
+		check_partition_expressions(rel);
 	table_close(rel, NoLock);
 }

@@ -155,6 +155,8 @@ kr_search_check_statistics(Oid statistics)
 			kr_types_lookup(column.atttypid) != NULL)
 			refuse_statistics(form);
 	}
+	kr_search_check_expression(row, Anum_pg_statistic_ext_stxexprs, StatisticExtRelationId,
+							   psprintf("statistics object \"%s\"", NameStr(form->stxname)));
 	if (reads_encrypted((Node *) expressions_of(row, StatisticExtRelationId, Anum_pg_statistic_ext_stxexprs), NULL))
 		refuse_statistics(form);
 }
