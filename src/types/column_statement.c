@@ -144,7 +144,7 @@ change_types(Oid table, const List *changes)
 }
 
 static List *
-add_statement(List *statements, Oid relation, const char *column, char *action)
+add_statement(List *statements, Oid relation, const char *column, const char *action)
 {
 	KrTableStatement *statement = palloc(sizeof(KrTableStatement));
 

@@ -121,14 +121,13 @@ require_key(const KrColumnChange *change)
 
 /* Looks for obstacles under locks that stop nobody, and gives them back. */
 static KrConversion *
-inspect_unlocked(KrColumnChange *named)
+inspect_unlocked(const KrColumnChange *named)
 {
 	KrConversion *conversion;
 	ListCell *cell;
 
 	LockRelationOid(named->relation, AccessShareLock);
-	kr_types_plan_change(named);
-	conversion = kr_types_gather(named->relation, named->column, named->encrypt, named->searchable, AccessShareLock);
+	conversion = kr_types_gather(named, AccessShareLock);
 	refuse_obstacles(conversion);
 	foreach(cell, conversion->changes)
 	{
@@ -145,7 +144,7 @@ inspect_unlocked(KrColumnChange *named)
 
 /* The same under exclusive locks, which stay. */
 static KrConversion *
-inspect_locked(KrColumnChange *named, KrConversion *conversion)
+inspect_locked(const KrColumnChange *named, KrConversion *conversion)
 {
 	List *locked = NIL;
 	List *tables = kr_types_lock_order(conversion);
@@ -160,8 +159,7 @@ inspect_locked(KrColumnChange *named, KrConversion *conversion)
 			(void) find_all_inheritors(lfirst_oid(cell), AccessExclusiveLock, NULL);
 		}
 		locked = list_concat(locked, tables);
-		kr_types_plan_change(named);
-		conversion = kr_types_gather(named->relation, named->column, named->encrypt, named->searchable, NoLock);
+		conversion = kr_types_gather(named, NoLock);
 		tables = list_difference_oid(kr_types_lock_order(conversion), locked);
 	} while (tables != NIL);
 
