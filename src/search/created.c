@@ -115,12 +115,12 @@ kr_search_give_created_columns_modes(CreateTableAsStmt *statement)
 {
 	Query *query = castNode(Query, statement->query);
 
-	/* CREATE TABLE AS EXECUTE: the guard sees to it that the columns have a mode */
+	/* CREATE TABLE AS EXECUTE: the guard sees to it that the columns have a mode, and into.c that they are fresh */
 	if (query->commandType != CMD_SELECT)
 		return;
 	if (has_encrypted_column(query))
 	{
-		/* data-modifying WITH must stay outermost */
+		/* data-modifying WITH must stay outermost; what is not cast here becomes fresh in into.c */
 		if (!can_cast_in_place(query) && !query->hasModifyingCTE)
 			query = select_from(query);
 		if (can_cast_in_place(query))

@@ -14,6 +14,7 @@
 #include "keys/value.h"
 #include "pg/compat.h"
 #include "search/hooks.h"
+#include "search/into.h"
 #include "search/oversize.h"
 #include "search/statement.h"
 #include "types/basetype.h"
@@ -24,6 +25,7 @@
 
 bool kr_search_hide_context = false;
 bool kr_search_refreshing = false;
+bool kr_search_creating = false;
 
 /* How many calls of the executor or of utility statements are open in this backend. */
 static int depth = 0;
@@ -54,6 +56,8 @@ kr_search_enter(KrStatement *saved, bool placeholder)
 	saved->placeholder_for = kr_types_placeholder_for;
 	kr_types_placeholder_for = InvalidOid;
 	saved->refreshing = kr_search_refreshing;
+	saved->creating = kr_search_creating;
+	kr_search_creating = false;
 	saved->running = kr_types_running;
 	kr_types_running = NULL;
 }
@@ -81,6 +85,7 @@ kr_search_leave(const KrStatement *saved, bool failed)
 	}
 	kr_types_placeholder = saved->placeholder;
 	kr_search_refreshing = saved->refreshing;
+	kr_search_creating = saved->creating;
 	kr_types_running = saved->running;
 	kr_types_placeholder_for = saved->placeholder_for;
 	if (!failed)
@@ -125,10 +130,23 @@ executor_start(QueryDesc *query, int eflags)
 		standard_ExecutorStart(query, eflags);
 }
 
+/*
+ * Whether the rows of a query go into a table that is made from them: at once, or, when they come
+ * from a WITH that modifies data, by way of the portal's store.
+ */
+static bool
+makes_table(const QueryDesc *query, const KrStatement *outer)
+{
+	CommandDest dest = query->dest != NULL ? query->dest->mydest : DestNone;
+
+	return dest == DestIntoRel || (dest == DestTuplestore && outer->creating);
+}
+
 static void
 executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_ONCE_PARAMETER)
 {
 	ExecutorRun_hook_type next = next_executor_run ? next_executor_run : standard_ExecutorRun;
+	DestReceiver *dest = query->dest;
 	KrStatement saved;
 
 	if (!kr_search_active())
@@ -143,10 +161,14 @@ executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_
 		kr_types_took_plaintext = true;
 	PG_TRY();
 	{
+		if (makes_table(query, &saved))
+			query->dest = kr_search_into(query);
 		next(query, direction, count KR_EXECUTE_ONCE);
+		query->dest = dest;
 	}
 	PG_CATCH();
 	{
+		query->dest = dest;
 		kr_search_leave(&saved, true);
 		PG_RE_THROW();
 	}

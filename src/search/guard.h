@@ -9,9 +9,11 @@
 #ifndef KR_SEARCH_GUARD_H
 #define KR_SEARCH_GUARD_H
 
+#include "access/genam.h"
 #include "access/htup.h"
 #include "catalog/pg_attribute.h"
 #include "nodes/parsenodes.h"
+#include "utils/relcache.h"
 
 /* The row of a catalog with this Oid, as it is now; a copy, or NULL. index is the catalog's unique index on its Oid. */
 extern HeapTuple kr_search_read_row(Oid catalog, Oid index, AttrNumber oid_column, Oid oid);
@@ -20,6 +22,9 @@ extern HeapTuple kr_search_read_row(Oid catalog, Oid index, AttrNumber oid_colum
 extern void kr_search_check_relation(Oid relation, char relkind);
 extern void kr_search_check_column(Oid relation, AttrNumber attno, bool altered);
 extern void kr_search_check_partition_key(RangeVar *relation);
+
+/* All rows of pg_attribute that are a relation's, as they are now. */
+extern SysScanDesc kr_search_begin_column_scan(Relation catalog, Oid relation);
 
 /* The type and typmod of a column as it is now; false where it does not exist. */
 extern bool kr_search_read_column(Oid relation, AttrNumber attno, FormData_pg_attribute *column);

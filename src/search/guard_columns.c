@@ -13,10 +13,9 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_range.h"
-#include "catalog/pg_type.h"
+#include "catalog/pg_partitioned_table.h"
 #include "commands/tablecmds.h"
-#include "miscadmin.h"
+#include "search/contains.h"
 #include "search/guard.h"
 #include "search/statement.h"
 #include "types/basetype.h"
@@ -28,7 +27,6 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/typcache.h"
 
 static bool
 stores_rows(char relkind)
@@ -37,8 +35,8 @@ stores_rows(char relkind)
 		relkind == RELKIND_FOREIGN_TABLE || relkind == RELKIND_PARTITIONED_TABLE;
 }
 
-static SysScanDesc
-begin_column_scan(Relation catalog, Oid relation)
+SysScanDesc
+kr_search_begin_column_scan(Relation catalog, Oid relation)
 {
 	static ScanKeyData key;
 
@@ -50,7 +48,7 @@ bool
 kr_search_read_column(Oid relation, AttrNumber attno, FormData_pg_attribute *column)
 {
 	Relation catalog = table_open(AttributeRelationId, AccessShareLock);
-	SysScanDesc scan = begin_column_scan(catalog, relation);
+	SysScanDesc scan = kr_search_begin_column_scan(catalog, relation);
 	bool found = false;
 	HeapTuple row;
 
@@ -62,55 +60,6 @@ kr_search_read_column(Oid relation, AttrNumber attno, FormData_pg_attribute *col
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return found;
-}
-
-static bool contains_encrypted(Oid type);
-
-static bool
-row_contains_encrypted(Oid relation)
-{
-	TupleDesc desc = lookup_rowtype_tupdesc(relation, -1);
-	bool result = false;
-
-	for (int i = 0; i < desc->natts && !result; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-
-		result = !attribute->attisdropped &&
-			(kr_types_lookup(attribute->atttypid) != NULL || contains_encrypted(attribute->atttypid));
-	}
-	ReleaseTupleDesc(desc);
-	return result;
-}
-
-/* Whether values of an array, domain, range or row type hold encrypted ones. */
-static bool
-contains_encrypted(Oid type)
-{
-	Oid part = InvalidOid;
-
-	/* the server's own types contain none */
-	if (type < FirstNormalObjectId)
-		return false;
-	check_stack_depth();
-	switch (get_typtype(type))
-	{
-		case TYPTYPE_COMPOSITE:
-			return row_contains_encrypted(type);
-		case TYPTYPE_DOMAIN:
-			part = getBaseType(type);
-			break;
-		case TYPTYPE_RANGE:
-			part = get_range_subtype(type);
-			break;
-		case TYPTYPE_MULTIRANGE:
-			part = get_range_subtype(get_multirange_range(type));
-			break;
-		default:
-			part = get_element_type(type);
-			break;
-	}
-	return OidIsValid(part) && (kr_types_lookup(part) != NULL || contains_encrypted(part));
 }
 
 /*
@@ -126,7 +75,7 @@ is_list_of_refreshed_rows(Oid relation)
 static void
 refuse_containers(Form_pg_attribute column)
 {
-	if (contains_encrypted(column->atttypid) && !is_list_of_refreshed_rows(column->attrelid))
+	if (kr_search_contains_encrypted(column->atttypid) && !is_list_of_refreshed_rows(column->attrelid))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" cannot be of type %s, which contains encrypted values",
@@ -185,7 +134,7 @@ kr_search_check_relation(Oid relation, char relkind)
 	if (!stores_rows(relkind))
 		return;
 	catalog = table_open(AttributeRelationId, AccessShareLock);
-	scan = begin_column_scan(catalog, relation);
+	scan = kr_search_begin_column_scan(catalog, relation);
 	while (HeapTupleIsValid(row = systable_getnext(scan)))
 	{
 		Form_pg_attribute column = (Form_pg_attribute) GETSTRUCT(row);
@@ -227,8 +176,21 @@ kr_search_check_column(Oid relation, AttrNumber attno, bool altered)
 		refuse_decryption(&column);
 	if (stores_rows(relkind))
 		check_column(&column);
-	if ((stores_rows(relkind) || relkind == RELKIND_COMPOSITE_TYPE) && kr_types_lookup(column.atttypid) != NULL)
+	/* also of a composite type, and of a view, which CREATE OR REPLACE gives more columns */
+	if (kr_search_holds_encrypted(column.atttypid))
 		refuse_use_as_row_type(relation);
+}
+
+/* As stored: the cached ones are simplified. */
+static void
+check_partition_expressions(Relation rel)
+{
+	HeapTuple row = kr_search_read_row(PartitionedRelationId, PartitionedRelidIndexId,
+									   Anum_pg_partitioned_table_partrelid, RelationGetRelid(rel));
+
+	if (HeapTupleIsValid(row))
+		kr_search_check_expression(row, Anum_pg_partitioned_table_partexprs, PartitionedRelationId,
+								   psprintf("the partition key of relation \"%s\"", RelationGetRelationName(rel)));
 }
 
 void
@@ -239,11 +201,13 @@ kr_search_check_partition_key(RangeVar *relation)
 
 	for (int i = 0; key != NULL && i < key->partnatts; i++)
 	{
-		if (kr_types_lookup(key->parttypid[i]) != NULL || contains_encrypted(key->parttypid[i]))
+		if (kr_search_holds_encrypted(key->parttypid[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("relation \"%s\" cannot be partitioned by an encrypted value", RelationGetRelationName(rel)),
 					 errhint("Partition by a column that is not encrypted, such as a key or a time.")));
 	}
+	if (key != NULL)
+		check_partition_expressions(rel);
 	table_close(rel, NoLock);
 }

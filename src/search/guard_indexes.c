@@ -16,6 +16,7 @@
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_statistic_ext.h"
 #include "nodes/nodeFuncs.h"
+#include "search/contains.h"
 #include "search/expr.h"
 #include "search/guard.h"
 #include "utils/builtins.h"
@@ -77,9 +78,8 @@ check_indexed_expressions(List *expressions, const char *index)
 
 	foreach(lc, expressions)
 	{
-		Node *expr = lfirst(lc);
-
-		if (kr_search_type_of(expr) != NULL || kr_search_element_type_of(expr) != NULL)
+		/* a whole row too */
+		if (kr_search_holds_encrypted(exprType(lfirst(lc))))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("index \"%s\" cannot be on an encrypted expression", index),
@@ -155,6 +155,8 @@ kr_search_check_statistics(Oid statistics)
 			kr_types_lookup(column.atttypid) != NULL)
 			refuse_statistics(form);
 	}
+	kr_search_check_expression(row, Anum_pg_statistic_ext_stxexprs, StatisticExtRelationId,
+							   psprintf("statistics object \"%s\"", NameStr(form->stxname)));
 	if (reads_encrypted((Node *) expressions_of(row, StatisticExtRelationId, Anum_pg_statistic_ext_stxexprs), NULL))
 		refuse_statistics(form);
 }

@@ -19,8 +19,8 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
+#include "search/contains.h"
 #include "search/guard.h"
-#include "search/literals.h"
 #include "types/basetype.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -29,6 +29,19 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+/* An envelope, or an array, row or range that may hold one; an anonymous row has no constants. */
+static bool
+has_constant(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Const))
+		return !((Const *) node)->constisnull && kr_search_holds_encrypted(((Const *) node)->consttype);
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, has_constant, context, 0);
+	return expression_tree_walker(node, has_constant, context);
+}
+
 void
 kr_search_check_expression(HeapTuple row, AttrNumber attribute, Oid catalog, const char *what)
 {
@@ -36,12 +49,12 @@ kr_search_check_expression(HeapTuple row, AttrNumber attribute, Oid catalog, con
 	bool isnull;
 	Datum value = heap_getattr(row, attribute, RelationGetDescr(rel), &isnull);
 
-	if (!isnull && kr_search_has_literal(stringToNode(TextDatumGetCString(value))))
+	if (!isnull && has_constant(stringToNode(TextDatumGetCString(value)), NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s cannot hold an encrypted constant", what),
 				 errdetail("The constant would be stored under the key that is primary now."),
-				 errhint("Write the constant as a value of the base type, for example 'x'::text.")));
+				 errhint("Write the constant as a value of the base type, for example 'x'::text; a row or an array of them as ROW(...) or ARRAY[...].")));
 	table_close(rel, AccessShareLock);
 }
 
@@ -130,6 +143,15 @@ kr_search_check_policy(Oid policy)
 	kr_search_check_expression(row, Anum_pg_policy_polwithcheck, PolicyRelationId, what);
 }
 
+/* A view is a rule of its relation; a materialized one too. */
+static char *
+name_rule(Form_pg_rewrite form)
+{
+	char *view = form->ev_type == '0' + CMD_SELECT ? get_rel_name(form->ev_class) : NULL;
+
+	return view != NULL ? psprintf("view \"%s\"", view) : psprintf("rule \"%s\"", NameStr(form->rulename));
+}
+
 void
 kr_search_check_rule(Oid rule)
 {
@@ -138,7 +160,7 @@ kr_search_check_rule(Oid rule)
 
 	if (!HeapTupleIsValid(row))
 		return;
-	what = psprintf("rule \"%s\"", NameStr(((Form_pg_rewrite) GETSTRUCT(row))->rulename));
+	what = name_rule((Form_pg_rewrite) GETSTRUCT(row));
 	kr_search_check_expression(row, Anum_pg_rewrite_ev_qual, RewriteRelationId, what);
 	kr_search_check_expression(row, Anum_pg_rewrite_ev_action, RewriteRelationId, what);
 }

@@ -31,21 +31,15 @@
 static Node *unseal(Node *node, void *context);
 
 static bool
-has_literal_walker(Node *node, void *context)
+has_literal(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
 	if (IsA(node, Const))
 		return kr_search_is_literal(node);
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, has_literal_walker, context, 0);
-	return expression_tree_walker(node, has_literal_walker, context);
-}
-
-bool
-kr_search_has_literal(Node *node)
-{
-	return has_literal_walker(node, NULL);
+		return query_tree_walker((Query *) node, has_literal, context, 0);
+	return expression_tree_walker(node, has_literal, context);
 }
 
 /* The envelope was made of a literal of this very statement: opening it shows its author nothing new. */
@@ -282,7 +276,7 @@ keep(Node *node, void *context)
 void
 kr_search_unseal_literals(Query *query)
 {
-	if (!has_literal_walker((Node *) query, NULL))
+	if (!has_literal((Node *) query, NULL))
 		return;
 	query_tree_mutator(query, kr_pg_input_format() == KR_FORMAT_CIPHERTEXT ? keep : unseal, NULL,
 					   QTW_DONT_COPY_QUERY);

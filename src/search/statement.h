@@ -19,6 +19,7 @@ typedef struct KrStatement
 	bool placeholder;
 	Oid placeholder_for;
 	bool refreshing;
+	bool creating;
 	struct PlanState *running;
 } KrStatement;
 
@@ -33,5 +34,8 @@ extern bool kr_search_hide_context;
 
 /* Inside REFRESH MATERIALIZED VIEW CONCURRENTLY, which keeps whole rows in a temporary table of its own. */
 extern bool kr_search_refreshing;
+
+/* CREATE TABLE AS or SELECT INTO, itself: not what functions run inside of it. */
+extern bool kr_search_creating;
 
 #endif

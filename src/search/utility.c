@@ -61,28 +61,35 @@ prints_errors_only(Node *statement)
 	}
 }
 
-static bool
-copies_into_encrypted(Node *statement)
+/* The relation that COPY FROM, CREATE INDEX or ALTER TABLE works on, or NULL. */
+static RangeVar *
+filled_or_indexed(Node *statement)
 {
-	CopyStmt *copy = (CopyStmt *) statement;
-
-	if (!IsA(statement, CopyStmt) || !copy->is_from || copy->relation == NULL)
-		return false;
-	return kr_search_has_encrypted_column(RangeVarGetRelid(copy->relation, NoLock, true));
+	switch (nodeTag(statement))
+	{
+		case T_CopyStmt:
+			return ((CopyStmt *) statement)->is_from ? ((CopyStmt *) statement)->relation : NULL;
+		case T_IndexStmt:
+			return ((IndexStmt *) statement)->relation;
+		case T_AlterTableStmt:
+			return ((AlterTableStmt *) statement)->relation;
+		default:
+			return NULL;
+	}
 }
 
-static bool
-indexes_encrypted(Node *statement)
+/* Tells the error hooks what a statement may quote: the lines of COPY, or values too large for an index. */
+static void
+expect_errors(Node *statement)
 {
-	RangeVar *relation;
+	RangeVar *relation = filled_or_indexed(statement);
 
-	if (IsA(statement, IndexStmt))
-		relation = ((IndexStmt *) statement)->relation;
-	else if (IsA(statement, AlterTableStmt))
-		relation = ((AlterTableStmt *) statement)->relation;
+	if (relation == NULL || !kr_search_has_encrypted_column(RangeVarGetRelid(relation, NoLock, true)))
+		return;
+	if (IsA(statement, CopyStmt))
+		kr_search_hide_context = true;
 	else
-		return false;
-	return kr_search_has_encrypted_column(RangeVarGetRelid(relation, NoLock, true));
+		kr_keys_made_searchable = true;
 }
 
 static bool
@@ -104,12 +111,10 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 	kr_search_enter(&saved, prints_errors_only(statement));
 	PG_TRY();
 	{
-		if (copies_into_encrypted(statement))
-			kr_search_hide_context = true;
+		expect_errors(statement);
 		if (refreshes_concurrently(statement))
 			kr_search_refreshing = true;
-		if (indexes_encrypted(statement))
-			kr_keys_made_searchable = true;
+		kr_search_creating = IsA(statement, CreateTableAsStmt);
 		next(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		if (IsA(statement, CreateStmt) && ((CreateStmt *) statement)->partspec != NULL)
 			kr_search_check_partition_key(((CreateStmt *) statement)->relation);

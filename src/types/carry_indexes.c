@@ -217,37 +217,57 @@ restore_marks(const IndexState *now, const IndexState *before)
 									   kr_types_qualified_name(now->relation), quote_identifier(before->name)));
 }
 
+/* An index that was made again, and what it was. */
+typedef struct MadeIndex
+{
+	const IndexState *now;
+	const IndexState *before;
+} MadeIndex;
+
+static List *
+made_indexes(Oid table, const List *noted)
+{
+	List *indexes = noted == NIL ? NIL : kr_types_note_indexes(table);
+	List *result = NIL;
+	ListCell *cell;
+
+	foreach(cell, indexes)
+	{
+		MadeIndex *made = palloc(sizeof(MadeIndex));
+
+		made->now = lfirst(cell);
+		made->before = state_before(noted, made->now);
+		if (made->before != NULL)
+			result = lappend(result, made);
+	}
+	return result;
+}
+
 void
 kr_types_restore_indexes(Oid table, const List *noted)
 {
-	List *indexes = noted == NIL ? NIL : kr_types_note_indexes(table);
+	List *indexes = made_indexes(table, noted);
 	List *names = NIL;
 	ListCell *cell;
 
 	foreach(cell, indexes)
 	{
-		IndexState *now = lfirst(cell);
-		const IndexState *before = state_before(noted, now);
+		const MadeIndex *index = lfirst(cell);
 
-		if (before == NULL)
-			continue;
-		restore_comments(now, before);
-		if (strcmp(now->name, before->name) != 0)
-			names = kr_types_want_name(names, now->oid, before->name);
+		restore_comments(index->now, index->before);
+		if (strcmp(index->now->name, index->before->name) != 0)
+			names = kr_types_want_name(names, index->now->oid, index->before->name);
 	}
 	CommandCounterIncrement();
 	kr_types_give_names(names, rename_index);
 
 	foreach(cell, indexes)
 	{
-		IndexState *now = lfirst(cell);
-		const IndexState *before = state_before(noted, now);
-		char *index = kr_types_qualified_name(now->oid);
+		const MadeIndex *index = lfirst(cell);
+		char *name = kr_types_qualified_name(index->now->oid);
 
-		if (before == NULL)
-			continue;
-		restore_options(now, before, index);
-		restore_tablespace(now, before, index);
-		restore_marks(now, before);
+		restore_options(index->now, index->before, name);
+		restore_tablespace(index->now, index->before, name);
+		restore_marks(index->now, index->before);
 	}
 }

@@ -1,7 +1,8 @@
 /*
  * src/types/column_statement.c
  *
- * The ALTER TABLE that changes columns' types.
+ * The ALTER TABLE that changes columns' types, and those around it that carry over what
+ * each table of the tree has set for itself.
  */
 #include "postgres.h"
 
@@ -77,12 +78,17 @@ append_type_change(StringInfo sql, const KrColumnChange *change, const char *col
 		appendStringInfo(sql, "::%s", type);
 }
 
-/* A strategy that was chosen for the column carries over; the type's own default does not. */
-static void
-append_storage(StringInfo sql, const KrColumnChange *change, const char *column, char storage)
+/*
+ * A strategy that was chosen for the column carries over, where the new type can have it; the
+ * type's own default does not. NULL: nothing to set.
+ */
+static const char *
+storage_to_set(const KrColumnChange *change, char storage)
 {
-	if (storage != get_typstorage(change->old_type) && storage != get_typstorage(change->new_type))
-		appendStringInfo(sql, ", ALTER COLUMN %s SET STORAGE %s", column, storage_word(storage));
+	if (storage == get_typstorage(change->old_type) || storage == get_typstorage(change->new_type) ||
+		!TypeIsToastable(change->new_type))
+		return NULL;
+	return storage_word(storage);
 }
 
 /* varchar(n) to a CHECK, named table_column_length; names are those that this statement has chosen already. */
@@ -100,26 +106,15 @@ append_length_check(StringInfo sql, const KrColumnChange *change, const char *co
 
 /* The actions on one column, each but the first of the statement after a comma. */
 static void
-append_change(StringInfo sql, Relation relation, const KrColumnChange *change, List **names)
+append_change(StringInfo sql, const KrColumnChange *change, List **names)
 {
-	AttrNumber attnum = get_attnum(change->relation, change->column);
-	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
 	const char *column = quote_identifier(change->column);
-	char *expression = default_text(relation, attnum);
 	ListCell *cell;
 
 	foreach(cell, change->checks)
 		appendStringInfo(sql, " DROP CONSTRAINT %s,", quote_identifier(lfirst(cell)));
-
-	/* the default becomes one of the base type, which is sealed anew for each row, whatever its own type was */
-	if (expression != NULL)
-		appendStringInfo(sql, " ALTER COLUMN %s DROP DEFAULT,", column);
 	append_type_change(sql, change, column);
-	if (expression != NULL)
-		appendStringInfo(sql, ", ALTER COLUMN %s SET DEFAULT (%s)::%s", column, expression,
-						 full_type_name(change->type->base->oid, -1));
-	append_storage(sql, change, column, attribute->attstorage);
-	if (change->encrypt && change->max_length >= 0)
+	if (change->encrypt && change->max_length > 0)
 		append_length_check(sql, change, column, names);
 }
 
@@ -129,28 +124,82 @@ kr_types_qualified_name(Oid relation)
 	return quote_qualified_identifier(get_namespace_name_or_temp(get_rel_namespace(relation)), get_rel_name(relation));
 }
 
-char *
-kr_types_change_statement(Oid relid, List *together)
+/* The rewrite: one statement for all changes that begin at the table. */
+static char *
+change_types(Oid table, const List *changes)
 {
-	Relation relation = relation_open(relid, NoLock);
 	StringInfoData sql;
 	List *names = NIL;
-	bool first = true;
 	ListCell *cell;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "ALTER TABLE %s", kr_types_qualified_name(relid));
+	appendStringInfo(&sql, "ALTER TABLE %s", kr_types_qualified_name(table));
+	foreach(cell, changes)
+	{
+		if (cell != list_head(changes))
+			appendStringInfoChar(&sql, ',');
+		append_change(&sql, lfirst(cell), &names);
+	}
+	return sql.data;
+}
+
+static List *
+add_statement(List *statements, Oid relation, const char *column, const char *action)
+{
+	KrTableStatement *statement = palloc(sizeof(KrTableStatement));
+
+	statement->relation = relation;
+	statement->sql = psprintf("ALTER TABLE ONLY %s ALTER COLUMN %s %s", kr_types_qualified_name(relation),
+							  quote_identifier(column), action);
+	return lappend(statements, statement);
+}
+
+/*
+ * What one table of the tree has for its own: to be taken off before, and given back after. Without
+ * ONLY its parent's would take its place. The default becomes one of the base type, which is sealed
+ * anew for each row, whatever its own type was.
+ */
+static void
+carry_own_settings(const KrColumnChange *change, Oid relid, List **before, List **after)
+{
+	Relation relation = relation_open(relid, NoLock);
+	AttrNumber attnum = get_attnum(relid, change->column);
+	char *expression = default_text(relation, attnum);
+	const char *storage = storage_to_set(change, TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attstorage);
+
+	if (expression != NULL)
+	{
+		*before = add_statement(*before, relid, change->column, "DROP DEFAULT");
+		*after = add_statement(*after, relid, change->column,
+							   psprintf("SET DEFAULT (%s)::%s", expression,
+										full_type_name(change->type->base->oid, -1)));
+	}
+	if (storage != NULL)
+		*after = add_statement(*after, relid, change->column, psprintf("SET STORAGE %s", storage));
+	relation_close(relation, NoLock);
+}
+
+List *
+kr_types_change_statements(Oid table, List *together)
+{
+	KrTableStatement *rewrite = palloc(sizeof(KrTableStatement));
+	List *changes = NIL;
+	List *before = NIL;
+	List *after = NIL;
+	ListCell *cell;
+
 	foreach(cell, together)
 	{
 		KrColumnChange *change = lfirst(cell);
+		ListCell *relation;
 
-		if (change->relation != relid)
+		if (change->relation != table)
 			continue;
-		if (!first)
-			appendStringInfoChar(&sql, ',');
-		append_change(&sql, relation, change, &names);
-		first = false;
+		changes = lappend(changes, change);
+		foreach(relation, change->relations)
+			carry_own_settings(change, lfirst_oid(relation), &before, &after);
 	}
-	relation_close(relation, NoLock);
-	return sql.data;
+	rewrite->relation = table;
+	rewrite->sql = change_types(table, changes);
+	return list_concat(lappend(before, rewrite), after);
 }

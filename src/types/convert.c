@@ -121,14 +121,13 @@ require_key(const KrColumnChange *change)
 
 /* Looks for obstacles under locks that stop nobody, and gives them back. */
 static KrConversion *
-inspect_unlocked(KrColumnChange *named)
+inspect_unlocked(const KrColumnChange *named)
 {
 	KrConversion *conversion;
 	ListCell *cell;
 
 	LockRelationOid(named->relation, AccessShareLock);
-	kr_types_plan_change(named);
-	conversion = kr_types_gather(named->relation, named->column, named->encrypt, named->searchable, AccessShareLock);
+	conversion = kr_types_gather(named, AccessShareLock);
 	refuse_obstacles(conversion);
 	foreach(cell, conversion->changes)
 	{
@@ -145,7 +144,7 @@ inspect_unlocked(KrColumnChange *named)
 
 /* The same under exclusive locks, which stay. */
 static KrConversion *
-inspect_locked(KrColumnChange *named, KrConversion *conversion)
+inspect_locked(const KrColumnChange *named, KrConversion *conversion)
 {
 	List *locked = NIL;
 	List *tables = kr_types_lock_order(conversion);
@@ -160,8 +159,7 @@ inspect_locked(KrColumnChange *named, KrConversion *conversion)
 			(void) find_all_inheritors(lfirst_oid(cell), AccessExclusiveLock, NULL);
 		}
 		locked = list_concat(locked, tables);
-		kr_types_plan_change(named);
-		conversion = kr_types_gather(named->relation, named->column, named->encrypt, named->searchable, NoLock);
+		conversion = kr_types_gather(named, NoLock);
 		tables = list_difference_oid(kr_types_lock_order(conversion), locked);
 	} while (tables != NIL);
 
@@ -287,6 +285,23 @@ restore_keys(const List *carried)
 }
 
 static void
+convert_table(Oid table, const KrConversion *conversion)
+{
+	List *indexes = kr_types_note_indexes(table);
+	List *statements = kr_types_change_statements(table, conversion->changes);
+	ListCell *cell;
+
+	foreach(cell, statements)
+	{
+		const KrTableStatement *statement = lfirst(cell);
+
+		kr_types_run_as_owner(statement->relation, statement->sql);
+	}
+	CommandCounterIncrement();
+	kr_types_restore_indexes(table, indexes);
+}
+
+static void
 convert(const KrConversion *conversion)
 {
 	List *tables = tables_of(conversion);
@@ -296,14 +311,7 @@ convert(const KrConversion *conversion)
 	foreach(cell, conversion->keys)
 		keys = lappend(keys, kr_types_take_key_off(lfirst(cell)));
 	foreach(cell, tables)
-	{
-		Oid table = lfirst_oid(cell);
-		List *indexes = kr_types_note_indexes(table);
-
-		kr_types_run_as_owner(table, kr_types_change_statement(table, conversion->changes));
-		CommandCounterIncrement();
-		kr_types_restore_indexes(table, indexes);
-	}
+		convert_table(lfirst_oid(cell), conversion);
 	restore_keys(keys);
 }
 

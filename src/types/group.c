@@ -69,20 +69,21 @@ top_of(Oid relation, const char *column)
 	return relation;
 }
 
-static KrColumnChange *
-add_change(Gathering *gathering, Oid relation, const char *column, bool searchable)
+/* table: its name, if it was found before. */
+static void
+add_change(Gathering *gathering, Oid relation, char *table, const char *column, bool searchable)
 {
 	KrConversion *conversion = gathering->conversion;
 	KrColumnChange *change = palloc0(sizeof(KrColumnChange));
 
 	change->relation = relation;
+	change->table = table;
 	change->column = pstrdup(column);
 	change->encrypt = conversion->encrypt;
 	change->searchable = searchable;
 	kr_types_plan_change(change);
 	change->relations = find_all_inheritors(relation, gathering->lockmode, &change->numparents);
 	conversion->changes = lappend(conversion->changes, change);
-	return change;
 }
 
 /* One may come twice, from two columns: lines are made unique where they are sorted. */
@@ -146,7 +147,7 @@ bring_along(Gathering *gathering, const KrForeignKey *key, Oid relation, AttrNum
 	}
 	if (gathering->lockmode != NoLock)
 		LockRelationOid(top, gathering->lockmode);
-	add_change(gathering, top, column, true);
+	add_change(gathering, top, NULL, column, true);
 }
 
 /* Follows a foreign key from the column, in both directions: it may lead back to the same table. */
@@ -207,15 +208,16 @@ check_key(KrConversion *conversion, const KrForeignKey *key)
 }
 
 KrConversion *
-kr_types_gather(Oid relation, const char *column, bool encrypt, bool searchable, LOCKMODE lockmode)
+kr_types_gather(const KrColumnChange *named, LOCKMODE lockmode)
 {
-	Gathering gathering = { .conversion = palloc0(sizeof(KrConversion)), .lockmode = lockmode, .linked = searchable || !encrypt };
-	KrConversion *conversion = gathering.conversion;
+	KrConversion *conversion = palloc0(sizeof(KrConversion));
+	Gathering gathering = { .conversion = conversion, .lockmode = lockmode };
 	List *keys;
 	ListCell *cell;
 
-	conversion->encrypt = encrypt;
-	add_change(&gathering, relation, column, searchable);
+	conversion->encrypt = named->encrypt;
+	gathering.linked = named->searchable || !named->encrypt;
+	add_change(&gathering, named->relation, named->table, named->column, named->searchable);
 	keys = kr_types_read_foreign_keys();
 
 	/* by position: the list grows */

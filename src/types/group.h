@@ -21,12 +21,12 @@ typedef struct KrConversion
 } KrConversion;
 
 /*
- * Plans the change of this column and of those linked with it, for the current user. Heirs of tables of
+ * Plans the change of this column, anew, and of those linked with it, for the current user. Heirs of tables of
  * the current user are locked in this mode, and so are the tables if they were not named.
  * Throws for the named column as kr_types_plan_change does. With searchable false a foreign key brings nothing
  * along: it is left to kr_types_obstacles.
  */
-extern KrConversion *kr_types_gather(Oid relation, const char *column, bool encrypt, bool searchable, LOCKMODE lockmode);
+extern KrConversion *kr_types_gather(const KrColumnChange *named, LOCKMODE lockmode);
 
 /*
  * All tables (Oids) that the conversion has to lock, but for heirs: one that references another of them

@@ -7,15 +7,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/sysattr.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
 #include "commands/defrem.h"
-#include "nodes/bitmapset.h"
-#include "optimizer/optimizer.h"
 #include "types/reparse.h"
 #include "types/survey.h"
 #include "utils/builtins.h"
@@ -31,15 +28,6 @@ index_tree(HeapTuple tuple, AttrNumber anum)
 	Datum tree = SysCacheGetAttr(INDEXRELID, tuple, anum, &isnull);
 
 	return isnull ? NULL : stringToNode(TextDatumGetCString(tree));
-}
-
-static bool
-mentions(Node *tree, AttrNumber attnum)
-{
-	Bitmapset *attributes = NULL;
-
-	pull_varattnos(tree, 1, &attributes);
-	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attributes);
 }
 
 static Oid
@@ -103,7 +91,7 @@ survey_index(KrSurvey *survey, Oid indexid)
 	if (!HeapTupleIsValid(tuple))
 		return;
 	index = (Form_pg_index) GETSTRUCT(tuple);
-	if (survey->change->encrypt && mentions(index_tree(tuple, Anum_pg_index_indexprs), attnum))
+	if (survey->change->encrypt && kr_types_mentions(index_tree(tuple, Anum_pg_index_indexprs), attnum))
 		problem = "is on an expression of the column: drop it, an index on encrypted values serves equality of whole values alone";
 	for (int i = 0; i < index->indnatts && problem == NULL; i++)
 	{
@@ -112,7 +100,7 @@ survey_index(KrSurvey *survey, Oid indexid)
 	}
 
 	predicate = index_tree(tuple, Anum_pg_index_indpred);
-	if (problem == NULL && mentions(predicate, attnum) &&
+	if (problem == NULL && kr_types_mentions(predicate, attnum) &&
 		kr_types_reparse(survey->relation, predicate, survey->change, true) != NULL)
 		problem = "has a condition on the column: drop it, a condition may ask whether an encrypted value is NULL, but no more";
 

@@ -117,6 +117,22 @@ survey_constraint(KrSurvey *survey, Oid oid)
 	ReleaseSysCache(tuple);
 }
 
+/* What is about the whole row depends on the table, not on the column. */
+static void
+survey_whole_row_checks(KrSurvey *survey)
+{
+	TupleConstr *constraints = RelationGetDescr(survey->relation)->constr;
+
+	for (int i = 0; constraints != NULL && i < constraints->num_check; i++)
+	{
+		const ConstrCheck *check = &constraints->check[i];
+
+		if (kr_types_mentions(stringToNode(check->ccbin), InvalidAttrNumber))
+			survey_constraint(survey,
+							  get_relation_constraint_oid(RelationGetRelid(survey->relation), check->ccname, false));
+	}
+}
+
 static void
 survey_relation(KrSurvey *survey, Oid relid)
 {
@@ -205,4 +221,5 @@ kr_types_survey_objects(KrSurvey *survey)
 		survey_dependent(survey, (Form_pg_depend) GETSTRUCT(tuple));
 	systable_endscan(scan);
 	table_close(depend, AccessShareLock);
+	survey_whole_row_checks(survey);
 }

@@ -7,8 +7,10 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "nodes/bitmapset.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -49,6 +51,32 @@ holds_envelope(Node *node, void *context)
 			return true;
 	}
 	return expression_tree_walker(node, holds_envelope, context);
+}
+
+bool
+kr_types_mentions(Node *tree, AttrNumber attnum)
+{
+	Bitmapset *attributes = NULL;
+
+	pull_varattnos(tree, 1, &attributes);
+	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attributes) ||
+		bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, attributes);
+}
+
+/*
+ * Whether an expression does more with the whole row than ask whether it is NULL. ALTER TABLE
+ * leaves it as it is: what the row is compared with would keep the old shape.
+ */
+static bool
+uses_whole_row(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return ((Var *) node)->varattno == InvalidAttrNumber;
+	if (IsA(node, NullTest) && IsA(((NullTest *) node)->arg, Var))
+		return false;
+	return expression_tree_walker(node, uses_whole_row, context);
 }
 
 /* The columns as they will be: one expression may be about several that change together. */
@@ -113,6 +141,8 @@ kr_types_reparse(Relation relation, Node *expression, const KrColumnChange *chan
 									  false, false);
 	char *volatile reason = NULL;
 
+	if (uses_whole_row(expression, NULL))
+		return pstrdup("it uses the whole row");
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 

@@ -8,6 +8,7 @@
 #ifndef KR_TYPES_REPARSE_H
 #define KR_TYPES_REPARSE_H
 
+#include "access/attnum.h"
 #include "nodes/nodes.h"
 #include "types/columns.h"
 #include "utils/relcache.h"
@@ -19,5 +20,8 @@
  * index predicate must. The search_path in force is the one that the ALTER will run under.
  */
 extern char *kr_types_reparse(Relation relation, Node *expression, const KrColumnChange *change, bool immutable);
+
+/* Whether a cooked expression of one relation reads the column, by its name or within the whole row. */
+extern bool kr_types_mentions(Node *tree, AttrNumber attnum);
 
 #endif

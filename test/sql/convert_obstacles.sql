@@ -133,6 +133,26 @@ SELECT keyring_encrypt_column('pending', 'c');
 ROLLBACK;
 SELECT keyring_encrypt_column('pending', 'c') FROM pending RIGHT JOIN (SELECT 1) one ON true;
 
+-- the whole row is the column too, though pg_depend does not say so
+CREATE TABLE whole (id integer, c text, CONSTRAINT compares CHECK (whole <> ROW(1, 'x')::whole), CONSTRAINT asks CHECK (whole IS NOT NULL));
+CREATE FUNCTION told(whole) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1.c; END';
+CREATE INDEX whole_row ON whole ((whole));
+CREATE INDEX whole_told ON whole (told(whole));
+CREATE INDEX whole_condition ON whole (id) WHERE whole <> ROW(1, 'x')::whole;
+CREATE INDEX whole_asks ON whole (id) WHERE whole IS NOT NULL;
+INSERT INTO whole VALUES (1, 'y');
+SELECT keyring_encrypt_column('whole', 'c');
+ALTER TABLE whole DROP CONSTRAINT compares;
+DROP INDEX whole_row, whole_told, whole_condition;
+SELECT keyring_encrypt_column('whole', 'c');
+INSERT INTO whole VALUES (1, 'x');
+INSERT INTO whole VALUES (1, NULL);
+ALTER TABLE whole ADD CONSTRAINT compares CHECK (whole IS DISTINCT FROM ROW(1, 'zz'::text)::whole);
+SELECT keyring_decrypt_column('whole', 'c');
+ALTER TABLE whole DROP CONSTRAINT compares;
+SELECT keyring_decrypt_column('whole', 'c');
+TABLE whole;
+
 -- who may
 CREATE ROLE regress_convert_owner;
 CREATE ROLE regress_convert_admin;

@@ -53,6 +53,55 @@ CREATE TABLE other (e text);
 CREATE TABLE both_of () INHERITS (b, other);
 SELECT keyring_encrypt_column('b', 'e');
 
+-- each table keeps its own default, or none, and its own storage
+CREATE TABLE d (id integer, c text DEFAULT 'top', n integer DEFAULT 1) PARTITION BY LIST (id);
+CREATE TABLE d1 PARTITION OF d (c DEFAULT 'one') FOR VALUES IN (1);
+CREATE TABLE d2 PARTITION OF d (n DEFAULT 2) FOR VALUES IN (2);
+CREATE TABLE d3 PARTITION OF d (c DEFAULT upper('three')) FOR VALUES IN (3) PARTITION BY LIST (id);
+CREATE TABLE d3a PARTITION OF d3 (c DEFAULT 'three ' || CURRENT_USER) FOR VALUES IN (3);
+CREATE TABLE d4 PARTITION OF d FOR VALUES IN (4);
+ALTER TABLE d2 ALTER COLUMN c DROP DEFAULT;
+ALTER TABLE ONLY d1 ALTER COLUMN c SET STORAGE MAIN;
+ALTER TABLE ONLY d3 ALTER COLUMN c SET STORAGE MAIN;
+CREATE TABLE e (c text, b text DEFAULT 'b');
+CREATE TABLE e1 (own integer) INHERITS (e);
+CREATE TABLE e2 () INHERITS (e1);
+ALTER TABLE ONLY e1 ALTER COLUMN c SET DEFAULT 'heir', ALTER COLUMN b DROP DEFAULT;
+ALTER TABLE ONLY e2 ALTER COLUMN c SET STORAGE MAIN;
+ALTER TABLE ONLY e ALTER COLUMN b SET STORAGE PLAIN;
+CREATE VIEW columns AS
+    SELECT attrelid::regclass::text AS "table", attname, atttypid::regtype AS type, attstorage AS storage, pg_get_expr(adbin, adrelid) AS "default"
+    FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+    WHERE attrelid::regclass::text ~ '^[de][0-9a]*$' AND attname IN ('b', 'c', 'n');
+CREATE TABLE columns_before AS TABLE columns;
+SELECT keyring_encrypt_column('d', 'c', true);
+SELECT keyring_encrypt_column('d', 'n');
+SELECT keyring_encrypt_column('e', 'c');
+SELECT keyring_encrypt_column('e', 'b', true);
+SELECT * FROM columns ORDER BY 1, 2;
+INSERT INTO d1 (id) VALUES (1);
+INSERT INTO d2 (id) VALUES (2);
+INSERT INTO d3 (id) VALUES (3);
+INSERT INTO d4 (id) VALUES (4);
+INSERT INTO d (id) VALUES (1), (2);
+INSERT INTO e1 DEFAULT VALUES;
+SELECT id, c::text, n FROM d ORDER BY 1, 2;
+SELECT tableoid::regclass, * FROM e;
+SELECT keyring_decrypt_column('d', 'c');
+SELECT keyring_decrypt_column('d', 'n');
+SELECT keyring_decrypt_column('e', 'c');
+SELECT keyring_decrypt_column('e', 'b');
+SELECT "table", attname, type, storage FROM columns EXCEPT SELECT "table", attname, type, storage FROM columns_before;
+SELECT "table", attname, "default" FROM columns ORDER BY 1, 2;
+DROP VIEW columns;
+DROP TABLE d, e, e1, e2, columns_before;
+
+-- a storage that the base type cannot have goes
+CREATE TABLE main (n encrypted_integer);
+ALTER TABLE main ALTER COLUMN n SET STORAGE MAIN;
+SELECT keyring_decrypt_column('main', 'n');
+SELECT attstorage FROM pg_attribute WHERE attrelid = 'main'::regclass AND attname = 'n';
+
 -- indexes of partitions: what belongs to the index is kept, not what it would inherit from that of the partitioned table
 CREATE TABLE q (id integer NOT NULL, c text, d integer, CONSTRAINT q_id UNIQUE (id, c)) PARTITION BY LIST (id);
 CREATE TABLE q1 PARTITION OF q FOR VALUES IN (1);

@@ -48,6 +48,48 @@ SET keyring.input_format = ciphertext;
 ALTER TABLE t ALTER COLUMN v SET DEFAULT :'armored';
 RESET keyring.input_format;
 RESET keyring.output_format;
+-- inside an array, a row or a range, too
+CREATE TYPE composite AS (a integer, b encrypted_text);
+CREATE TYPE nested AS (c composite[]);
+CREATE DOMAIN a_composite AS composite;
+CREATE TYPE a_range AS RANGE (subtype = encrypted_text);
+CREATE FUNCTION part_of(composite) RETURNS encrypted_text IMMUTABLE LANGUAGE sql AS 'SELECT ($1).b';
+CREATE FUNCTION holds(nested) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN true; END';
+CREATE TABLE plain (id integer, n integer);
+ALTER TABLE t ALTER COLUMN v SET DEFAULT ('(1,x)'::composite).b;
+ALTER TABLE t ALTER COLUMN v SET DEFAULT part_of('(1,x)');
+ALTER TABLE t ALTER COLUMN v SET DEFAULT ('{x}'::encrypted_text[])[1];
+ALTER TABLE t ALTER COLUMN v SET DEFAULT lower('[x,x]'::a_range);
+ALTER TABLE t ADD COLUMN w encrypted_text DEFAULT ('(1,x)'::a_composite).b;
+ALTER TABLE plain ADD CHECK (holds('("{""(1,x)""}")'));
+CREATE TABLE refused (n integer GENERATED ALWAYS AS (CASE WHEN holds('("{""(1,x)""}")') THEN 1 END) STORED);
+CREATE INDEX refused ON plain (id) WHERE holds('("{""(1,x)""}")');
+CREATE INDEX refused ON plain ((holds('("{""(1,x)""}")')));
+CREATE STATISTICS refused ON (id + (CASE WHEN holds('("{""(1,x)""}")') THEN 1 END)), n FROM plain;
+CREATE STATISTICS refused ON (id = (CASE WHEN 'x'::encrypted_text IS NULL THEN 1 END)), n FROM plain;
+CREATE TABLE refused (id integer) PARTITION BY LIST ((id + CASE WHEN holds('("{""(1,x)""}")') THEN 1 END));
+CREATE VIEW refused AS SELECT '(1,x)'::composite AS c;
+CREATE VIEW refused AS SELECT ('{"(1,x)"}'::composite[])[1].b AS c;
+CREATE VIEW refused AS SELECT 1 AS n WHERE '[x,x]'::a_range IS NOT NULL;
+CREATE VIEW refused AS SELECT '{[x,x]}'::a_multirange AS r;
+CREATE MATERIALIZED VIEW refused AS SELECT ('(1,x)'::composite).b AS c;
+CREATE RULE another AS ON DELETE TO plain DO ALSO INSERT INTO t VALUES (OLD.id, ('(1,x)'::composite).b);
+CREATE POLICY another ON plain USING (holds('("{""(1,x)""}")'));
+CREATE TRIGGER another BEFORE INSERT ON plain FOR EACH ROW WHEN (holds('("{""(1,x)""}")')) EXECUTE FUNCTION nothing();
+CREATE FUNCTION defaulted_row(a composite DEFAULT '(1,x)') RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION returned_row() RETURNS composite LANGUAGE sql RETURN '(1,x)'::composite;
+CREATE DOMAIN defaulted_row AS composite DEFAULT '(1,x)';
+CREATE DOMAIN checked_row AS composite CHECK (VALUE IS DISTINCT FROM '(1,x)'::composite);
+SET keyring.input_format = ciphertext;
+SELECT format('(1,%s)', :'armored') AS armored_row \gset
+CREATE VIEW refused AS SELECT :'armored_row'::composite AS c;
+ALTER TABLE t ALTER COLUMN v SET DEFAULT (:'armored_row'::composite).b;
+RESET keyring.input_format;
+-- but not those without a value in them, nor those of one statement
+CREATE VIEW without AS SELECT NULL::composite AS c, NULL::encrypted_text[] AS a, ROW(1, 'x'::text)::composite AS r, ARRAY['x'::text::encrypted_text] AS e;
+SELECT * FROM without;
+SELECT '(1,x)'::composite, ('{"(1,x)"}'::composite[])[1].b, '[x,x]'::a_range @> 'x'::encrypted_text;
+
 \set VERBOSITY default
 ALTER TABLE t ADD CHECK (v > 'x');
 

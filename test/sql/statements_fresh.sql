@@ -127,6 +127,56 @@ SELECT new_primary();
 REFRESH MATERIALIZED VIEW m;
 SELECT * FROM envelopes('m');
 
+-- also from a prepared query, and from rows that the query itself changes or deletes
+PREPARE rows AS SELECT id, v, r FROM t;
+PREPARE moved AS WITH gone AS (DELETE FROM source RETURNING id, v, r) SELECT * FROM gone;
+SELECT new_primary();
+CREATE TABLE copied_source AS TABLE source;
+CREATE TABLE of_prepared AS EXECUTE rows;
+SELECT * FROM envelopes('of_prepared');
+EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off, BUFFERS off) CREATE TABLE of_explained AS EXECUTE rows;
+SELECT * FROM envelopes('of_explained');
+EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off, BUFFERS off) CREATE TABLE of_explained_query AS SELECT id, v, r FROM t ORDER BY v, r;
+SELECT * FROM envelopes('of_explained_query');
+BEGIN;
+CREATE TABLE of_moved AS EXECUTE moved;
+SELECT * FROM envelopes('of_moved');
+ROLLBACK;
+BEGIN;
+CREATE TABLE of_moved AS WITH gone AS (DELETE FROM source RETURNING id, v, r) SELECT * FROM gone;
+SELECT * FROM envelopes('of_moved');
+ROLLBACK;
+BEGIN;
+CREATE TABLE of_moved AS WITH gone AS (DELETE FROM source RETURNING id, v, r) SELECT DISTINCT * FROM gone ORDER BY v;
+SELECT * FROM envelopes('of_moved');
+ROLLBACK;
+BEGIN;
+WITH gone AS (DELETE FROM source RETURNING id, v, r) SELECT id, v, r INTO of_moved FROM gone UNION ALL SELECT id, v, r FROM gone;
+SELECT * FROM envelopes('of_moved');
+ROLLBACK;
+BEGIN;
+CREATE TABLE of_moved AS WITH changed AS (UPDATE source SET plain = 'q' RETURNING id, v, r) SELECT *, generate_series(1, 2) FROM changed;
+SELECT * FROM envelopes('of_moved');
+ROLLBACK;
+WITH gone AS (DELETE FROM copied_source WHERE id < 10 RETURNING id, v, r) INSERT INTO made SELECT * FROM gone UNION ALL SELECT * FROM gone ORDER BY v;
+SELECT * FROM envelopes('(SELECT * FROM made OFFSET (SELECT count(*) FROM t))');
+-- without a mode it is refused, as anywhere
+PREPARE moved_text AS WITH gone AS (DELETE FROM source RETURNING plain) SELECT plain::encrypted_text AS v, NULL::encrypted_text AS r FROM gone;
+CREATE TABLE refused AS EXECUTE moved_text;
+-- a function that is called on the way stores nothing
+CREATE FUNCTION passed(encrypted_text) RETURNS SETOF encrypted_text LANGUAGE plpgsql AS 'BEGIN RETURN QUERY SELECT $1; END';
+PREPARE through AS SELECT v, r FROM t, passed(v) AS p WHERE p = t.v;
+CREATE TABLE of_through AS EXECUTE through;
+SELECT * FROM envelopes('of_through');
+CREATE TABLE empty AS EXECUTE rows WITH NO DATA;
+SELECT count(*) FROM empty;
+-- an envelope that is given as such keeps its key
+SELECT envelope(v) AS v, envelope(r) AS r FROM source WHERE id = 10 \gset
+SET keyring.input_format = ciphertext;
+CREATE TABLE given AS SELECT :'v'::encrypted_text(searchable) AS v, :'r'::encrypted_text(randomized) AS r;
+RESET keyring.input_format;
+SELECT * FROM envelopes('given');
+
 -- prepared before a key became primary: custom plans, and the generic plan after the fifth execution
 CREATE TABLE p (id integer, v encrypted_text(searchable), r encrypted_text);
 PREPARE insert_literal (integer) AS INSERT INTO p VALUES ($1, 'x', 'x');
