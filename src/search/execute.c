@@ -92,13 +92,15 @@ kr_search_leave(const KrStatement *saved, bool failed)
 		refuse_placeholder(placeholder_for);
 }
 
-/* Triggers that are put off to the commit may print outside of any statement. */
+/* Triggers that are put off to the commit may open and print outside of any statement. */
 static void
 transaction_ends(XactEvent event, void *arg)
 {
 	Oid placeholder_for = kr_types_placeholder_for;
 
 	kr_types_placeholder_for = InvalidOid;
+	if (event == XACT_EVENT_COMMIT && depth == 0)
+		kr_search_forget_values();
 	if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE)
 		refuse_placeholder(placeholder_for);
 }
@@ -158,7 +160,7 @@ executor_run(QueryDesc *query, ScanDirection direction, uint64 count KR_EXECUTE_
 	kr_types_running = query->planstate;
 	/* what workers open they do not tell; their errors come back through here */
 	if (query->plannedstmt->parallelModeNeeded)
-		kr_types_took_plaintext = true;
+		kr_types_took_plaintext = kr_keys_opened_value = true;
 	PG_TRY();
 	{
 		if (makes_table(query, &saved))

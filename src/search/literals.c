@@ -273,11 +273,15 @@ keep(Node *node, void *context)
 	return expression_tree_mutator(node, keep, context);
 }
 
+/* Literals stand in the statement for all to read: opening them is not what the log has to be silent about. */
 void
 kr_search_unseal_literals(Query *query)
 {
+	bool opened_value = kr_keys_opened_value;
+
 	if (!has_literal((Node *) query, NULL))
 		return;
 	query_tree_mutator(query, kr_pg_input_format() == KR_FORMAT_CIPHERTEXT ? keep : unseal, NULL,
 					   QTW_DONT_COPY_QUERY);
+	kr_keys_opened_value = opened_value;
 }

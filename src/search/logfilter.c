@@ -5,6 +5,7 @@
  *
  *	a violated constraint, in its DETAIL: "Key (ssn)=(...) already exists";
  *	a conversion, in its message: invalid input syntax for type integer: "...";
+ *	a name or statement made of a value, in its message: relation "..." does not exist;
  *	COPY, in its CONTEXT: "COPY patients, line 3, column ssn: ...".
  *
  * All that stays out of the log; the client still gets it, printed by output
@@ -48,10 +49,39 @@ detail_quotes_values(const ErrorData *edata)
 
 /* Class 22: data that could not be converted. The line of a COPY may have been meant for other columns. */
 static bool
+quotes_data(const ErrorData *edata)
+{
+	return in_class(edata, MAKE_SQLSTATE('2', '2', '0', '0', '0')) &&
+		(kr_types_took_plaintext || kr_keys_opened_value || kr_search_hide_context);
+}
+
+/* What is taken for a name or for a statement while one runs (v::regclass, EXECUTE v), and where that is not to be had. */
+static bool
+quotes_names(const ErrorData *edata)
+{
+	static const int classes[] = {
+		MAKE_SQLSTATE('0', 'A', '0', '0', '0'), /* cross-database references are not implemented: "..." */
+		MAKE_SQLSTATE('2', '6', '0', '0', '0'), /* prepared statement */
+		MAKE_SQLSTATE('3', '4', '0', '0', '0'), /* cursor */
+		MAKE_SQLSTATE('3', 'D', '0', '0', '0'), /* database */
+		MAKE_SQLSTATE('3', 'F', '0', '0', '0'), /* schema */
+		MAKE_SQLSTATE('4', '2', '0', '0', '0')  /* all others, and syntax */
+	};
+
+	if (!kr_keys_opened_value)
+		return false;
+	for (int i = 0; i < (int) lengthof(classes); i++)
+	{
+		if (in_class(edata, classes[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool
 message_quotes_values(const ErrorData *edata)
 {
-	return edata->elevel >= ERROR && in_class(edata, MAKE_SQLSTATE('2', '2', '0', '0', '0')) &&
-		(kr_types_took_plaintext || kr_keys_opened_value || kr_search_hide_context);
+	return edata->elevel >= ERROR && (quotes_data(edata) || quotes_names(edata));
 }
 
 /* The first copy of a subscription is a COPY without a statement. */

@@ -19,6 +19,19 @@ sql_ok(
 	CREATE TABLE p_late (v text REFERENCES p (v) DEFERRABLE INITIALLY DEFERRED);
 	CREATE VIEW t_view AS SELECT * FROM t WHERE id < 100 WITH CHECK OPTION;
 	CREATE VIEW p_view AS SELECT * FROM p WHERE id < 100 WITH CHECK OPTION;
+	CREATE TABLE named_t (v encrypted_text);
+	CREATE TABLE named_p (v text);
+	CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.v <> 'fine' THEN PERFORM (NEW.v || 's')::regclass; END IF; RETURN NULL; END $$;
+	CREATE CONSTRAINT TRIGGER note AFTER INSERT ON named_t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note();
+	CREATE CONSTRAINT TRIGGER note AFTER INSERT ON named_p DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note();
+	BEGIN;
+	ALTER TABLE named_t DISABLE TRIGGER note;
+	ALTER TABLE named_p DISABLE TRIGGER note;
+	INSERT INTO named_t VALUES ('zebra');
+	INSERT INTO named_p VALUES ('zebra');
+	ALTER TABLE named_t ENABLE TRIGGER note;
+	ALTER TABLE named_p ENABLE TRIGGER note;
+	COMMIT;
 	INSERT INTO t VALUES (1, 'zebra one', 'x', 1);
 	INSERT INTO p VALUES (1, 'zebra one', 'x', 1);
 	), 'an encrypted and a plain table'
@@ -46,6 +59,24 @@ my @statements = (
 	[ '22P02', 'SELECT v::text::json FROM %s' ],
 	[ '22P02', 'DO $$ BEGIN PERFORM v::text::int FROM %s; END $$' ],
 	[ '22P02', "SET $parallel = on; SELECT v::text::int FROM %s" ],
+	[ '42P01', 'SELECT (v || \'s\')::regclass FROM named_%s' ],
+	[ '0A000', 'SELECT (v || \'.a.b\')::regclass FROM named_%s' ],
+	[ '42883', 'SELECT (v || \'()\')::regprocedure FROM named_%s' ],
+	[ '42704', 'SELECT v::text::regtype FROM named_%s' ],
+	[ '3F000', 'SELECT v::text::regnamespace FROM named_%s' ],
+	[ '42601', 'SELECT (v || \' &\')::tsquery FROM %s' ],
+	[ '42601', 'DO $$ BEGIN EXECUTE (SELECT v::text FROM %s); END $$' ],
+	[ '42703', 'DO $$ BEGIN EXECUTE format(\'SELECT %%s\', (SELECT v FROM named_%s)); END $$' ],
+	[
+		'42P01',
+		'DO $$ DECLARE x named_%1$s; BEGIN SELECT * INTO x FROM named_%1$s; x.v := x.v || \'s\'; COMMIT; PERFORM x.v::text::regclass; END $$'
+	],
+	[ '42P01', 'INSERT INTO named_%s VALUES (\'zebra\')' ],
+	[
+		'42P01',
+		'DO $$ DECLARE x named_%1$s; BEGIN SELECT * INTO x FROM named_%1$s; RAISE NOTICE \'%%\', (x.v || \'s\')::regclass; END $$'
+	],
+	[ '42P01', "SET $parallel = on; SELECT (v || 's')::regclass FROM named_%s" ],
 );
 
 for my $case (@statements)
@@ -95,5 +126,19 @@ like(
 	qr/ERROR:  22P02: invalid input syntax for type integer: "zebra"/,
 	'a literal in a statement of its own'
 );
+
+# nor is what the client itself wrote, which fails before anything runs, though its literals were sealed and opened
+for my $statement (
+	q(SELECT v FROM t WHERE v = 'x' AND zebra),
+	q(SELECT v FROM t WHERE v = 'x' FETCH zebra),
+	q(SELECT v FROM t WHERE v = 'x'; SELECT FROM zebra),
+	q(INSERT INTO named_t VALUES ('fine'); SELECT FROM zebra),
+	q(INSERT INTO t VALUES (5, 'x', 'x', zebra(1)))
+  )
+{
+	$start = log_position($node);
+	sql_error($node, $statement);
+	like(log_since($node, $start), qr/ERROR: +42.*zebra/, "$statement: logged with its names");
+}
 
 done_testing();
