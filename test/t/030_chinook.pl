@@ -11,7 +11,8 @@ use TwoCopies;
 
 my $here = $FindBin::RealBin;
 my @reads =
-  queries_of(map { "$here/queries/$_.sql" } qw(10_rows 20_joins 30_groups 35_values 40_queries 50_functions 60_prepared));
+  queries_of(map { "$here/queries/$_.sql" }
+	  qw(10_rows 20_joins 30_groups 35_values 40_queries 50_functions 60_prepared));
 my @writes = queries_of("$here/queries/70_writes.sql");
 my @failing = queries_of("$here/queries/80_errors.sql");
 my @casts = queries_of("$here/queries/casts.sql");
