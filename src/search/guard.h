@@ -31,6 +31,9 @@ extern bool kr_search_read_column(Oid relation, AttrNumber attno, FormData_pg_at
 
 /* guard_indexes.c */
 extern void kr_search_check_index(Oid index);
+
+/* 0A000 when an index has the rows of a relation, which hold encrypted values by now; a server may ask itself, or not. */
+extern void kr_search_check_indexed_rows(Oid relation);
 extern void kr_search_check_statistics(Oid statistics);
 
 /* guard_stored.c: expressions that the catalogs keep. */

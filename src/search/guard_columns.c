@@ -178,7 +178,10 @@ kr_search_check_column(Oid relation, AttrNumber attno, bool altered)
 		check_column(&column);
 	/* also of a composite type, and of a view, which CREATE OR REPLACE gives more columns */
 	if (kr_search_holds_encrypted(column.atttypid))
+	{
+		kr_search_check_indexed_rows(relation);
 		refuse_use_as_row_type(relation);
+	}
 }
 
 /* As stored: the cached ones are simplified. */

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
@@ -115,6 +116,24 @@ kr_search_check_index(Oid index)
 	kr_search_check_expression(row, Anum_pg_index_indexprs, IndexRelationId, psprintf("index \"%s\"", name));
 	kr_search_check_expression(row, Anum_pg_index_indpred, IndexRelationId,
 							   psprintf("the predicate of index \"%s\"", name));
+}
+
+void
+kr_search_check_indexed_rows(Oid relation)
+{
+	Relation rel = relation_open(relation, NoLock);
+	List *indexes = rel->rd_rel->relhasindex ? RelationGetIndexList(rel) : NIL;
+	ListCell *lc;
+
+	foreach(lc, indexes)
+	{
+		Oid index = lfirst_oid(lc);
+		HeapTuple row = kr_search_read_row(IndexRelationId, IndexRelidIndexId, Anum_pg_index_indexrelid, index);
+
+		if (HeapTupleIsValid(row))
+			check_indexed_expressions(expressions_of(row, IndexRelationId, Anum_pg_index_indexprs), get_rel_name(index));
+	}
+	relation_close(rel, NoLock);
 }
 
 static void

@@ -17,7 +17,7 @@ SELECT last_name, age(hire_date, birth_date), date_part('year', age(hire_date, b
 -- the oldest first
 SELECT first_name, birth_date FROM employee ORDER BY birth_date NULLS LAST LIMIT 3;
 -- a round birthday
-SELECT last_name, birth_date + interval '60 years' AS sixty, (birth_date + interval '60 years')::date - date '2020-01-01' AS days FROM employee ORDER BY 2;
+SELECT last_name, birth_date + interval '60 years' AS sixty, (birth_date + interval '60 years')::date - date '2020-01-01' AS days FROM employee ORDER BY 2, 1;
 -- older than 30 when hired
 SELECT last_name FROM employee WHERE birth_date + interval '30 years' < hire_date ORDER BY 1;
 -- born in the sixties
