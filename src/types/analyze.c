@@ -38,13 +38,14 @@ compare_tokens(const void *a, const void *b)
 	return memcmp(a, b, KR_TOKENBYTES);
 }
 
-/* A value whose header is damaged is left out: statistics of the others are better than none, and it is not ANALYZE that mends it. */
+/* A value whose header is damaged is left out: statistics of the others are better than none, and ANALYZE does not mend it. */
 static void
 add_token(Sample *sample, Datum value)
 {
 	struct varlena *header = kr_types_header(value);
 	KrEnvelope envelope;
-	KrStatus status = kr_crypto_envelope_parse_header(&envelope, (const uint8_t *) VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header));
+	KrStatus status = kr_crypto_envelope_parse_header(&envelope, (const uint8_t *) VARDATA_ANY(header),
+													  VARSIZE_ANY_EXHDR(header));
 
 	if (status == KR_OK && envelope.token != NULL)
 		memcpy(sample->tokens[sample->ntokens++].bytes, envelope.token, KR_TOKENBYTES);
