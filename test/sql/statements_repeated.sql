@@ -33,7 +33,7 @@ INSERT INTO queries VALUES ('SELECT coalesce(v, :l) AS c, count(*) FROM subject 
     ('SELECT DISTINCT CASE WHEN v = :l THEN 1 ELSE 2 END AS c FROM subject ORDER BY CASE WHEN v = :l THEN 1 ELSE 2 END'),
     ('SELECT DISTINCT ON (v IN (:l)) v IN (:l) AS c FROM subject ORDER BY v IN (:l), id'),
     ('SELECT v = ANY (ARRAY[v, :l]) AS a FROM subject GROUP BY v = ANY (ARRAY[v, :l]) HAVING count(v = ANY (ARRAY[v, :l])) >= 0'),
-    ('SELECT string_agg(DISTINCT coalesce(v, :l)::text, '','' ORDER BY coalesce(v, :l)::text) AS c FROM subject'),
+    ('SELECT array_agg(DISTINCT coalesce(v, :l) ORDER BY coalesce(v, :l)) AS c FROM subject'),
     ('SELECT id, rank() OVER (PARTITION BY nullif(v, :l) IS NULL ORDER BY id) AS r FROM subject');
 SELECT base, query, answer(base, query, literal) AS plain, answer(type::text, query, literal) AS encrypted
 FROM kinds, queries WHERE answer(base, query, literal) <> answer(type::text, query, literal) ORDER BY query, base;
