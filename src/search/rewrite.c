@@ -24,6 +24,7 @@
 #include "search/rewrite.h"
 #include "search/sorting.h"
 #include "search/widen.h"
+#include "types/literal.h"
 
 int kr_search_planning = 0;
 
@@ -120,6 +121,7 @@ analyzed_utility(Node *statement)
 static void
 post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 {
+	kr_types_forget_literals();
 	if (next_post_parse_analyze)
 		next_post_parse_analyze(pstate, query, jstate);
 	if (!kr_search_active())

@@ -9,7 +9,8 @@
  *	encrypted_bigint = integer			->	encrypted_bigint = integer::bigint
  *	encrypted_bigint = ANY (integer[])	->	encrypted_bigint = ANY (integer[]::bigint[])
  *
- * Only widening conversions are implicit, so what is equal stays so.
+ * What is equal must stay so, and nothing else become equal. PostgreSQL also converts any number to real without being
+ * asked, and rounds it; it compares a plain real with such a number as double precision. That comparison stays as it is.
  */
 #include "postgres.h"
 
@@ -55,13 +56,28 @@ find_comparison(KrComparison *out, Oid opno)
 	return found;
 }
 
-/* The plain operand of such a comparison, converted to type, or NULL when that is no implicit conversion. */
+/* Whether the conversion is what PostgreSQL itself compares by: a real with another number is compared as double precision. */
+static bool
+keeps_equality(Oid from, Oid to)
+{
+	Oid element = get_element_type(from);
+
+	if (OidIsValid(element))
+	{
+		from = element;
+		to = get_element_type(to);
+	}
+	return to != FLOAT4OID || from == INT2OID;
+}
+
+/* The plain operand of such a comparison, converted to type, or NULL when that is no implicit conversion, or one that rounds. */
 static Node *
 converted(Node *plain, Oid type)
 {
 	Oid from = exprType(plain);
 
-	if (kr_types_lookup(from) != NULL || !can_coerce_type(1, &from, &type, COERCION_IMPLICIT))
+	if (kr_types_lookup(from) != NULL || !can_coerce_type(1, &from, &type, COERCION_IMPLICIT) ||
+		!keeps_equality(from, type))
 		return NULL;
 	return coerce_type(NULL, plain, from, type, -1, COERCION_IMPLICIT, COERCE_IMPLICIT_CAST, -1);
 }

@@ -38,10 +38,7 @@ compare_tokens(const void *a, const void *b)
 	return memcmp(a, b, KR_TOKENBYTES);
 }
 
-/*
- * A value whose header is damaged is left out: statistics of the others are better than none, and ANALYZE
- * mends nothing.
- */
+/* A value whose header is damaged is left out: statistics of the others are better than none, and ANALYZE does not mend it. */
 static void
 add_token(Sample *sample, Datum value)
 {

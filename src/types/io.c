@@ -15,6 +15,7 @@
 #include "types/armor.h"
 #include "types/call.h"
 #include "types/envelope.h"
+#include "types/literal.h"
 #include "types/printed.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -64,6 +65,28 @@ send_info(Oid type, Oid *function, Oid *typioparam)
 	getTypeBinaryOutputInfo(type, function, &varlena);
 }
 
+/* The envelope of a value's text form; NULL for a soft error of the base type. */
+static struct varlena *
+seal_string(IoCall *io, FunctionCallInfo fcinfo)
+{
+	const KrBaseType *base = io->call.base;
+	char *string = PG_GETARG_CSTRING(0);
+	int32 typmod = PG_GETARG_INT32(2);
+	struct varlena *envelope;
+	FmgrInfo *input;
+	Datum plain;
+
+	if (base->seal_string != NULL)
+		return base->seal_string(base, string, typmod);
+
+	input = base_function(io, fcinfo, getTypeInputInfo);
+	if (!kr_pg_input(input, string, io->typioparam, -1, fcinfo->context, &plain))
+		return NULL;
+	envelope = kr_types_seal(base, plain, typmod);
+	kr_types_forget(base, plain);
+	return envelope;
+}
+
 Datum
 keyring_value_in(PG_FUNCTION_ARGS)
 {
@@ -72,8 +95,7 @@ keyring_value_in(PG_FUNCTION_ARGS)
 	char *string = PG_GETARG_CSTRING(0);
 	int32 typmod = PG_GETARG_INT32(2);
 	struct varlena *envelope;
-	FmgrInfo *input;
-	Datum plain;
+	bool literal;
 
 	if (kr_pg_input_format() == KR_FORMAT_CIPHERTEXT)
 	{
@@ -84,14 +106,16 @@ keyring_value_in(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(envelope);
 	}
 	kr_types_took_plaintext = true;
-	if (base->seal_string != NULL)
-		PG_RETURN_POINTER(base->seal_string(base, string, typmod));
+	literal = typmod < 0 && kr_types_parsing_literal();
+	envelope = literal ? kr_types_recall_literal(base, string) : NULL;
+	if (envelope != NULL)
+		PG_RETURN_POINTER(envelope);
 
-	input = base_function(io, fcinfo, getTypeInputInfo);
-	if (!kr_pg_input(input, string, io->typioparam, -1, fcinfo->context, &plain))
+	envelope = seal_string(io, fcinfo);
+	if (envelope == NULL)
 		PG_RETURN_NULL();
-	envelope = kr_types_seal(base, plain, typmod);
-	kr_types_forget(base, plain);
+	if (literal)
+		kr_types_remember_literal(base, string, envelope);
 	PG_RETURN_POINTER(envelope);
 }
 

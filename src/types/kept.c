@@ -35,9 +35,9 @@ kr_types_keep(KrKept *kept, MemoryContext context, void (*wipe)(void *owner), vo
 void
 kr_types_wipe_kept(void)
 {
-	dlist_iter iter;
+	dlist_mutable_iter iter;
 
-	dlist_foreach(iter, &all)
+	dlist_foreach_modify(iter, &all)
 	{
 		KrKept *kept = dlist_container(KrKept, node, iter.cur);
 

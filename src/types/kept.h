@@ -32,8 +32,9 @@ typedef struct KrKept
 
 /*
  * From now on wipe(owner) is called at the end of each statement, and before context, which
- * owner lies in, is reset. It leaves owner usable, must not fail, and must not free what
- * others may point to: a cursor goes on after the statement that it was read by.
+ * owner keeps its values in, is reset. It leaves owner usable, must not fail, and must not free what
+ * others may point to: a cursor goes on after the statement that it was read by. It may reset
+ * context, and must call this again then.
  */
 extern void kr_types_keep(KrKept *kept, MemoryContext context, void (*wipe)(void *owner), void *owner);
 
