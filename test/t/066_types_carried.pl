@@ -158,6 +158,77 @@ sql_ok(
 );
 sql_is($node, 'SELECT * FROM counted ORDER BY id', "1|1|1|2\n2|2|2|4\n3|3|3|6", 'with their values', db => 'app');
 
+# --- documents, assigned to by subscript -------------------------------------------------------
+
+sub for_each_document
+{
+	my ($sql) = @_;
+	return join ', ', map { $sql =~ s/\?/$_/gr } qw(p s r);
+}
+sql_ok(
+	$node, q(
+	CREATE TABLE assigned (id integer PRIMARY KEY, p jsonb, s encrypted_jsonb(searchable), r encrypted_jsonb(randomized));
+	INSERT INTO assigned VALUES (1, '{"a": 1}', '{"a": 1}', '{"a": 1}'), (2, NULL, NULL, NULL);
+	CREATE VIEW over_assigned AS SELECT * FROM assigned),
+	'a table of documents',
+	db => 'app'
+);
+for my $case (
+	[ 'one', 'UPDATE assigned SET ' . for_each_document(q(?['b'] = '2')) ],
+	[ 'two of one column', 'UPDATE assigned SET ' . for_each_document(q(?['c']['d'] = to_jsonb(id), ?['e'] = ?['b'])) ],
+	[ 'INSERT', "INSERT INTO assigned (id, @{[ for_each_document(q(?['k'])) ]}) VALUES (3, '1', '1', '1')" ],
+	[
+		'INSERT of a query',
+		"INSERT INTO assigned (id, @{[ for_each_document(q(?['k'])) ]}) SELECT 4, x, x, x FROM CAST('[4]' AS jsonb) x"
+	],
+	[
+		'ON CONFLICT',
+		'INSERT INTO assigned VALUES (1) ON CONFLICT (id) DO UPDATE SET '
+		  . for_each_document(q(?['f'] = assigned.?['b']))
+	],
+	[
+		'MERGE',
+		'MERGE INTO assigned a USING (VALUES (3)) v (i) ON a.id = v.i WHEN MATCHED THEN UPDATE SET '
+		  . for_each_document(q(?['m'] = 'true'))
+	],
+	[ 'a view', 'UPDATE over_assigned SET ' . for_each_document(q(?['view'] = '[]')) . ' WHERE id < 4' ],
+	[
+		'a row',
+		"UPDATE assigned SET (@{[ for_each_document(q(?['row'])) ]}) = (SELECT x, x, x FROM CAST('7' AS jsonb) x)"
+	],
+	[
+		'prepared',
+		'PREPARE again(jsonb) AS UPDATE assigned SET ' . for_each_document(q(?['again'] = $1)) . '; ' . join '; ',
+		map { "EXECUTE again('$_')" } 1 .. 7
+	]
+  )
+{
+	my $before = sql_value($node, 'TABLE assigned ORDER BY id', db => 'app');
+	sql_ok($node, $case->[1], "assigned to a subscript: $case->[0]", db => 'app');
+	isnt(sql_value($node, 'TABLE assigned ORDER BY id', db => 'app'), $before, "$case->[0]: something changed");
+	sql_is(
+		$node,
+		'SELECT count(*) FROM assigned WHERE (p IS DISTINCT FROM s::jsonb) OR p IS DISTINCT FROM r::jsonb OR p IS DISTINCT FROM s',
+		0,
+		"$case->[0]: the same document",
+		db => 'app'
+	);
+	sql_is(
+		$node,
+		q(SELECT bool_and((keyring_inspect(s)).searchable), bool_or((keyring_inspect(r)).searchable) FROM assigned WHERE p IS NOT NULL),
+		't|f',
+		"$case->[0]: sealed for the column",
+		db => 'app'
+	);
+}
+sql_fails(
+	$node, q(DO $$ DECLARE d encrypted_jsonb; BEGIN d := '{}'; d['a'] := '1'; END $$),
+	'0A000',
+	qr/cannot assign to a subscript of an encrypted jsonb variable.*jsonb_set/s,
+	'not to a variable of PL/pgSQL',
+	db => 'app'
+);
+
 # --- dumped and restored ----------------------------------------------------------------------
 
 sub client_ok
