@@ -61,8 +61,19 @@ function casts(    i, j, n, pair, list) {
 	open_cast("integer", "boolean", "")
 	open_cast("boolean", "integer", "")
 	open_cast("jsonb", "boolean", "")
+	open_cast("time", "timetz", "")
+	open_cast("inet", "cidr", " AS ASSIGNMENT")
 	for (i = 1; i <= numbers; i++)
 		open_cast("jsonb", number[i], "")
+}
+
+# The text of these is not what their output functions print: true, 10.0.0.1/32.
+function text_casts(    i, j, n, base, text) {
+	split("boolean inet", base, " ")
+	n = split("text varchar bpchar", text, " ")
+	for (i = 1; i <= 2; i++)
+		for (j = 1; j <= n; j++)
+			open_cast(base[i], text[j], " AS ASSIGNMENT")
 }
 
 # to_json and its kin take the cast to json of a type that is not built in. The types without one they quote, like the base type.
@@ -112,30 +123,107 @@ function every_form(op, left, right, result) {
 	make_operator(op, left, 1, right, 1, result)
 }
 
+# Row comparison asks for an operator family, which holds an order for each pair of types.
+function order_members(family, a, b, expressions,    k, list) {
+	make_function("keyring_order", a ", " b, "integer", "STABLE", expressions, "btree support: order of plaintexts of two types")
+	split("< <= = >= >", list, " ")
+	printf "ALTER OPERATOR FAMILY encrypted_%s_order_ops USING btree ADD", family
+	for (k = 1; k <= 5; k++)
+		printf "\n    OPERATOR %d %s (%s, %s),", k, list[k], a, b
+	printf "\n    FUNCTION 1 (%s, %s) keyring_order(%s, %s);\n", a, b, a, b
+}
+
+# The order by "<" and ">", which know two types better than a conversion of one to the other: a date may be no timestamp.
+function order_expression(a, b) {
+	return "CASE WHEN " a " OPERATOR(pg_catalog.<) " b " THEN -1 WHEN " a " OPERATOR(pg_catalog.>) " b " THEN 1 ELSE 0 END"
+}
+
+function compared(left, right,    k) {
+	for (k = 1; k <= comparisons; k++)
+		every_form(comparison[k], left, right, "boolean")
+	order_members(left, "encrypted_" left, sql(right), order_expression(opened(1, left), "$2"))
+	order_members(right, sql(left), "encrypted_" right, order_expression("$1", opened(2, right)))
+	order_members(left, "encrypted_" left, "encrypted_" right, order_expression(opened(1, left), opened(2, right)))
+}
+
+# What PostgreSQL makes of two numbers where it has an operator for double precision and one for numeric.
+function power_result(left, right) {
+	if (left == "real" || left == "double" || right == "real" || right == "double")
+		return "float8"
+	return left == "numeric" || right == "numeric" ? "numeric" : "float8"
+}
+
+# Which plain types stand beside an encrypted one in "^" and power(): with more, untyped literals beside plain integers would become
+# ambiguous; an integer beside a numeric would become double precision.
+function power_operand(base, plain) {
+	return plain == "numeric" || (plain == "double" && base != "numeric")
+}
+
+function powers(    i, j) {
+	for (i = 1; i <= numbers; i++)
+		for (j = 1; j <= numbers; j++) {
+			make_operator("^", number[i], 1, number[j], 1, power_result(number[i], number[j]))
+			overload("power", "encrypted_" number[i] ", encrypted_" number[j], power_result(number[i], number[j]),
+				opened(1, number[i]) ", " opened(2, number[j]))
+			if (power_operand(number[i], number[j])) {
+				make_operator("^", number[i], 1, number[j], 0, power_result(number[i], number[j]))
+				overload("power", "encrypted_" number[i] ", " sql(number[j]), power_result(number[i], number[j]), opened(1, number[i]) ", $2")
+				make_operator("^", number[j], 0, number[i], 1, power_result(number[i], number[j]))
+				overload("power", sql(number[j]) ", encrypted_" number[i], power_result(number[i], number[j]), "$1, " opened(2, number[i]))
+			}
+		}
+}
+
+# Intervals are multiplied and divided by double precision.
+function intervals(    i) {
+	for (i = 1; i <= numbers; i++) {
+		every_form("*", "interval", number[i], "interval")
+		every_form("*", number[i], "interval", "interval")
+		every_form("/", "interval", number[i], "interval")
+	}
+}
+
 # Of integers and numerics each combination, those included that PostgreSQL could find by itself: beside the ones with
 # floating-point numbers it would prefer these to them. Comparisons of one type have their own implementation.
-function operators(    i, j, k) {
+function operators(    i, j, k, n, list) {
 	for (i = 1; i <= exact; i++) {
 		for (j = 1; j <= exact; j++) {
 			for (k = 1; k <= arithmetics; k++)
 				every_form(arithmetic[k], number[i], number[j], number[i > j ? i : j])
-			for (k = 1; k <= comparisons && i != j; k++)
-				every_form(comparison[k], number[i], number[j], "boolean")
+			for (k = 1; k <= bitwises && i < exact && j < exact; k++)
+				every_form(bitwise[k], number[i], number[j], number[i > j ? i : j])
 		}
-		for (j = exact + 1; j <= numbers; j++) {
+		for (j = exact + 1; j <= numbers; j++)
 			for (k = 1; k < arithmetics; k++)
 				widening(arithmetic[k], number[i], number[j], "float8")
-			for (k = 1; k <= comparisons; k++)
-				widening(comparison[k], number[i], number[j], "boolean")
+	}
+	for (i = 1; i <= numbers; i++)
+		for (j = 1; j <= numbers; j++)
+			if (i != j)
+				compared(number[i], number[j])
+	powers()
+	intervals()
+
+	n = split("date timestamp timestamptz", list, " ")
+	for (i = 1; i <= n; i++)
+		for (j = 1; j <= n; j++) {
+			every_form("-", list[i], list[j], i == 1 && j == 1 ? "integer" : "interval")
+			if (i != j)
+				compared(list[i], list[j])
 		}
+}
+
+# A literal beside an encrypted value is taken for one of the same type, if there is such an operator: beside a number of
+# which there are operators with other types, or a type whose literals would else be taken for text.
+function of_one_type(    k) {
+	for (k = 1; k < arithmetics; k++) {
+		make_operator(arithmetic[k], "real", 1, "real", 1, "real")
+		make_operator(arithmetic[k], "double", 1, "double", 1, "double")
 	}
-	for (k = 1; k <= comparisons; k++) {
-		every_form(comparison[k], "real", "double", "boolean")
-		every_form(comparison[k], "double", "real", "boolean")
-	}
-	widening("-", "date", "timestamp", "interval")
-	widening("-", "date", "timestamptz", "interval")
-	widening("-", "timestamp", "timestamptz", "interval")
+	make_operator("-", "time", 1, "time", 1, "interval")
+	make_operator("-", "inet", 1, "inet", 1, "bigint")
+	every_form("||", "bytea", "bytea", "bytea")
+	every_form("||", "jsonb", "jsonb", "jsonb")
 }
 
 # --- functions ------------------------------------------------------------------------------------
@@ -144,31 +232,64 @@ function overload(name, arguments, result, expressions) {
 	make_function(name, arguments, result, "STABLE", "pg_catalog." name "(" expressions ")", "of opened values")
 }
 
-# Of integers PostgreSQL has these for double precision and numeric only, and takes the first for one argument.
-function integer_functions(base,    i, n, list) {
+# A function of two numbers, in each form that has an encrypted one.
+function every_pair(name, left, right, result) {
+	overload(name, "encrypted_" left ", " sql(right), result, opened(1, left) ", $2")
+	overload(name, sql(left) ", encrypted_" right, result, "$1, " opened(2, right))
+	overload(name, "encrypted_" left ", encrypted_" right, result, opened(1, left) ", " opened(2, right))
+}
+
+# Of integers and real PostgreSQL has these for double precision and numeric only, and takes the first for one argument.
+function rounding_functions(base,    i, n, list) {
 	n = split("round trunc ceil ceiling floor sqrt sign exp ln log", list, " ")
 	for (i = 1; i <= n; i++)
 		overload(list[i], "encrypted_" base, "float8", opened(1, base))
-	overload("round", "encrypted_" base ", integer", "numeric", opened(1, base) ", $2")
-	overload("trunc", "encrypted_" base ", integer", "numeric", opened(1, base) ", $2")
-	overload("power", "encrypted_" base ", float8", "float8", opened(1, base) ", $2")
-	overload("mod", "encrypted_" base ", numeric", "numeric", opened(1, base) ", $2")
 }
 
-# A date becomes a timestamp with time zone for these.
-function date_functions(    i, n, list) {
-	overload("age", "encrypted_date", "interval", opened(1, "date"))
-	overload("age", "encrypted_date, encrypted_date", "interval", opened(1, "date") ", " opened(2, "date"))
-	n = split("date timestamp timestamptz", list, " ")
-	for (i = 1; i <= n; i++) {
-		overload("age", list[i] ", encrypted_date", "interval", "$1, " opened(2, "date"))
-		overload("age", "encrypted_date, " list[i], "interval", opened(1, "date") ", $2")
+function integer_functions(base) {
+	rounding_functions(base)
+	overload("round", "encrypted_" base ", integer", "numeric", opened(1, base) ", $2")
+	overload("trunc", "encrypted_" base ", integer", "numeric", opened(1, base) ", $2")
+}
+
+# Functions of double precision, for the other numbers.
+function double_functions(base,    i, n, list) {
+	n = split("cbrt degrees radians sin cos tan asin acos atan", list, " ")
+	for (i = 1; i <= n; i++)
+		overload(list[i], "encrypted_" base, "float8", opened(1, base))
+	overload("to_timestamp", "encrypted_" base, "timestamptz", opened(1, base))
+}
+
+function number_functions(    i, j) {
+	for (i = 1; i <= numbers; i++) {
+		if (i < exact)
+			integer_functions(number[i])
+		if (number[i] != "double")
+			double_functions(number[i])
+		for (j = 1; j <= exact && i <= exact; j++)
+			every_pair("mod", number[i], number[j], number[i > j ? i : j])
 	}
-	overload("age", "timestamptz, encrypted_timestamp", "interval", "$1, " opened(2, "timestamp"))
-	overload("age", "encrypted_timestamp, timestamptz", "interval", opened(1, "timestamp") ", $2")
+	rounding_functions("real")
+	overload("to_char", "encrypted_smallint, text", "text", opened(1, "smallint") ", $2")
+}
+
+# A date becomes a timestamp with time zone for these, a time an interval. A plain date needs no age() of its own: with one, an
+# untyped literal beside it would no longer be a timestamp.
+function date_functions(    i, j, n, list) {
+	n = split("date timestamp timestamptz", list, " ")
+	for (i = 1; i <= n; i++)
+		for (j = 1; j <= n; j++) {
+			overload("age", "encrypted_" list[i] ", encrypted_" list[j], "interval", opened(1, list[i]) ", " opened(2, list[j]))
+			if (j > 1) {
+				overload("age", "encrypted_" list[i] ", " list[j], "interval", opened(1, list[i]) ", $2")
+				overload("age", list[j] ", encrypted_" list[i], "interval", "$1, " opened(2, list[i]))
+			}
+		}
+	overload("age", "encrypted_date", "interval", opened(1, "date"))
 	overload("date_trunc", "text, encrypted_date", "timestamptz", "$1, " opened(2, "date"))
 	overload("to_char", "encrypted_date, text", "text", opened(1, "date") ", $2")
-	overload("timezone", "text, encrypted_date", "timestamp", "$1, " opened(2, "date"))
+	overload("date_trunc", "text, encrypted_time", "interval", "$1, " opened(2, "time"))
+	overload("to_char", "encrypted_time, text", "text", opened(1, "time") ", $2")
 }
 
 BEGIN {
@@ -176,12 +297,20 @@ BEGIN {
 	exact = 4
 	arithmetics = split("+ - * / %", arithmetic, " ")
 	comparisons = split("= <> < <= > >=", comparison, " ")
+	bitwises = split("& | #", bitwise, " ")
 	split("add subtract multiply divide modulo", words, " ")
 	for (i = 1; i <= arithmetics; i++)
 		word[arithmetic[i]] = words[i]
 	split("equal different less not_greater greater not_less", words, " ")
 	for (i = 1; i <= comparisons; i++)
 		word[comparison[i]] = words[i]
+	word["^"] = "raise"
+	word["&"] = "bit_and"
+	word["|"] = "bit_or"
+	word["#"] = "bit_xor"
+	word["@>"] = "contains"
+	word["<@"] = "is_contained"
+	word["||"] = "concatenate"
 	planning["="] = "= <> eqsel eqjoinsel"
 	planning["<>"] = "<> = neqsel neqjoinsel"
 	planning["<"] = "> >= scalarltsel scalarltjoinsel"
@@ -190,10 +319,10 @@ BEGIN {
 	planning[">="] = "<= < scalargesel scalargejoinsel"
 
 	casts()
+	text_casts()
 	json_casts()
 	operators()
-	integer_functions("smallint")
-	integer_functions("integer")
-	integer_functions("bigint")
+	of_one_type()
+	number_functions()
 	date_functions()
 }

@@ -35,7 +35,7 @@ CREATE VIEW keyring_columns AS
     SELECT a.attrelid::regclass AS relation,
            a.attname AS column_name,
            o.prorettype::regtype AS base_type,
-           a.atttypmod OPERATOR(pg_catalog.>=) 0 AND (a.atttypmod OPERATOR(pg_catalog.&) 1) OPERATOR(pg_catalog.=) 1 AS searchable,
+           a.atttypmod OPERATOR(pg_catalog.>) 0 AND (a.atttypmod OPERATOR(pg_catalog.&) 1) OPERATOR(pg_catalog.=) 1 AS searchable,
            CASE c.relkind::text
                WHEN 'p' THEN 'partitioned table'
                WHEN 'm' THEN 'materialized view'

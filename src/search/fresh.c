@@ -6,9 +6,13 @@
  * copied byte for byte, whatever key it is under. Such target expressions are
  * wrapped in the same coercion: it looks at the header, passes through what is under
  * the current primary, and re-seals the rest.
+ *
+ * An assignment to a subscript, SET document['key'] = ..., makes a plain document, though the parser gives it
+ * the type of the column. It gets its true type here and is sealed.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "search/expr.h"
@@ -51,6 +55,25 @@ is_sealed_for(Query *query, const KrEncryptedType *type, Node *expr, int32 typmo
 	return rte->rtekind == RTE_VALUES && values_are_sealed(type, rte, var->varattno, typmod);
 }
 
+static bool
+is_document_assignment(Expr *expr)
+{
+	return expr != NULL && IsA(expr, SubscriptingRef) && ((SubscriptingRef *) expr)->refassgnexpr != NULL &&
+		((SubscriptingRef *) expr)->refcontainertype == JSONBOID;
+}
+
+/* The rewriter puts several assignments to one column into each other; only the outermost is sealed. */
+static Expr *
+seal_assignment(const KrEncryptedType *type, Expr *expr, int32 typmod)
+{
+	for (Expr *each = expr; is_document_assignment(each); each = ((SubscriptingRef *) each)->refexpr)
+	{
+		((SubscriptingRef *) each)->refrestype = JSONBOID;
+		((SubscriptingRef *) each)->reftypmod = -1;
+	}
+	return kr_search_seal(type, (Node *) expr, typmod);
+}
+
 static void
 freshen_targets(Query *query, List *targets)
 {
@@ -73,9 +96,11 @@ freshen_targets(Query *query, List *targets)
 		get_atttypetypmodcoll(relation, target->resno, &column_type, &typmod, &collation);
 
 		/* a view with INSTEAD OF triggers may have columns without typmod: the trigger writes elsewhere */
-		if (column_type != type->oid || typmod < 0)
+		if (column_type != type->oid || (typmod < 0 && !is_document_assignment(target->expr)))
 			continue;
-		if (!is_sealed_for(query, type, (Node *) target->expr, typmod))
+		if (is_document_assignment(target->expr))
+			target->expr = seal_assignment(type, target->expr, typmod);
+		else if (!is_sealed_for(query, type, (Node *) target->expr, typmod))
 			target->expr = kr_search_coerce(type, (Node *) target->expr, typmod);
 	}
 }

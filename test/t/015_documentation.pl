@@ -53,7 +53,7 @@ sub section
 sub first_cells
 {
 	my ($text) = @_;
-	my @cells = map { /^\|\s*(.*?)\s*\|/ ? $1 : () } split /\n/, $text;
+	my @cells = map { /^\|\s*((?:\\\||[^|])*?)\s*\|/ ? $1 =~ s/\\\|/|/gr : () } split /\n/, $text;
 	return @cells[ 2 .. $#cells ];
 }
 
