@@ -69,13 +69,13 @@ fixed_open(const KrBaseType *self, const struct varlena *envelope, KrReader read
 {
 	Size len;
 	char *bytes = kr_keys_open(self->oid, envelope, 0, &len, reader);
-	Datum result;
+	bool whole = len == self->size;
+	Datum result = whole ? self->unpack((const uint8 *) bytes) : (Datum) 0;
 
-	if (len != self->size)
-		kr_keys_damaged_value();
-	result = self->unpack((const uint8 *) bytes);
 	explicit_bzero(bytes, len);
 	pfree(bytes);
+	if (!whole)
+		kr_keys_damaged_value();
 	return result;
 }
 

@@ -77,7 +77,7 @@ begin(void)
 static Key
 key_of(const KrBaseType *base, const char *string)
 {
-	Key key = { base->oid, (uint32) strlen(string) };
+	Key key = { .base = base->oid, .len = (uint32) strlen(string) };
 
 	key.hash = hash_bytes_extended((const unsigned char *) string, (int) key.len, 0);
 	return key;

@@ -54,6 +54,10 @@ PREPARE p AS SELECT coalesce(r, 'none') AS c, count(*) FROM t GROUP BY coalesce(
 EXECUTE p;
 CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM (SELECT coalesce(r, 'z') FROM t GROUP BY coalesce(r, 'z')) x $$;
 SELECT f(), f();
+SELECT DISTINCT v = ANY ('{a,none}') AS listed FROM t ORDER BY v = ANY ('{a,none}');
+CREATE DOMAIN word AS encrypted_text;
+SELECT r = 'b'::word AS b, count(*) FROM t GROUP BY r = 'b'::word ORDER BY r = 'b'::word;
+SELECT upper(coalesce(v, 'none')) AS u FROM t GROUP BY GROUPING SETS ((coalesce(v, 'none')), ()) HAVING coalesce(v, 'none') <> 'x' ORDER BY upper(coalesce(v, 'none'));
 SELECT coalesce(v, 'none') FROM t GROUP BY coalesce(v, 'other');
 SELECT coalesce(r, 'none') FROM t GROUP BY coalesce(r, 'none'), r ORDER BY 1;
 

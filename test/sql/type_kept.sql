@@ -21,6 +21,7 @@ SELECT a = b AS rows, ARRAY[a.r] = ARRAY[b.r] AS arrays FROM long a, long b ORDE
 SELECT kept_bytes() < 20000 AS wiped;
 DO $$ BEGIN PERFORM a < b FROM long a, long b; PERFORM 1 / 0; END $$;
 SELECT kept_bytes() < 20000 AS wiped_after_an_error;
+DO $$ BEGIN PERFORM a = b FROM long a, long b; COMMIT; RAISE WARNING 'wiped by COMMIT: %', kept_bytes() < 20000; END $$;
 
 -- more values than there are places for at first
 CREATE TABLE many AS SELECT i, i::text::encrypted_text AS r FROM generate_series(1, 3000) i;
