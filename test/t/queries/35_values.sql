@@ -3,7 +3,7 @@
 -- who was hired when
 SELECT last_name, hire_date, hire_date::date AS day, to_char(hire_date, 'DD.MM.YYYY') FROM employee ORDER BY hire_date, employee_id;
 -- hired on a day
-SELECT last_name FROM employee WHERE hire_date = '2002-08-14' OR hire_date = timestamp '2003-10-17' OR hire_date = '2004-03-04'::date::timestamp ORDER BY 1;
+SELECT last_name FROM employee WHERE hire_date = '2002-08-14' OR hire_date = timestamp '2003-10-17' OR hire_date = date '2004-03-04' ORDER BY 1;
 -- hired in a year
 SELECT last_name FROM employee WHERE hire_date >= '2003-01-01' AND hire_date < timestamp '2004-01-01' ORDER BY employee_id;
 -- hired in one of these
