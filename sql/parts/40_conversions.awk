@@ -123,7 +123,7 @@ function every_form(op, left, right, result) {
 	make_operator(op, left, 1, right, 1, result)
 }
 
-# Row comparison asks for an operator family, which holds an order for each pair of types.
+# Row comparison, (c, id) > (1, 2), asks for an operator family, which holds an order for each pair of types.
 function order_members(family, a, b, expressions,    k, list) {
 	make_function("keyring_order", a ", " b, "integer", "STABLE", expressions, "btree support: order of plaintexts of two types")
 	split("< <= = >= >", list, " ")
@@ -142,57 +142,33 @@ function compared(left, right,    k) {
 	for (k = 1; k <= comparisons; k++)
 		every_form(comparison[k], left, right, "boolean")
 	order_members(left, "encrypted_" left, sql(right), order_expression(opened(1, left), "$2"))
-	order_members(right, sql(left), "encrypted_" right, order_expression("$1", opened(2, right)))
-	order_members(left, "encrypted_" left, "encrypted_" right, order_expression(opened(1, left), opened(2, right)))
 }
 
-# What PostgreSQL makes of two numbers where it has an operator for double precision and one for numeric.
-function power_result(left, right) {
-	if (left == "real" || left == "double" || right == "real" || right == "double")
-		return "float8"
-	return left == "numeric" || right == "numeric" ? "numeric" : "float8"
-}
-
-# Which plain types stand beside an encrypted one in "^" and power(): with more, untyped literals beside plain integers would become
-# ambiguous; an integer beside a numeric would become double precision.
-function power_operand(base, plain) {
-	return plain == "numeric" || (plain == "double" && base != "numeric")
-}
-
-function powers(    i, j) {
-	for (i = 1; i <= numbers; i++)
-		for (j = 1; j <= numbers; j++) {
-			make_operator("^", number[i], 1, number[j], 1, power_result(number[i], number[j]))
-			overload("power", "encrypted_" number[i] ", encrypted_" number[j], power_result(number[i], number[j]),
-				opened(1, number[i]) ", " opened(2, number[j]))
-			if (power_operand(number[i], number[j])) {
-				make_operator("^", number[i], 1, number[j], 0, power_result(number[i], number[j]))
-				overload("power", "encrypted_" number[i] ", " sql(number[j]), power_result(number[i], number[j]), opened(1, number[i]) ", $2")
-				make_operator("^", number[j], 0, number[i], 1, power_result(number[i], number[j]))
-				overload("power", sql(number[j]) ", encrypted_" number[i], power_result(number[i], number[j]), "$1, " opened(2, number[i]))
-			}
-		}
+# With a numeric beside them integers are raised as such, else as double precision. A numeric and a double precision
+# PostgreSQL finds by itself.
+function powers(base) {
+	make_operator("^", base, 1, "double", 0, "float8")
+	overload("power", "encrypted_" base ", float8", "float8", opened(1, base) ", $2")
+	if (base != "real") {
+		make_operator("^", base, 1, "numeric", 0, "numeric")
+		overload("power", "encrypted_" base ", numeric", "numeric", opened(1, base) ", $2")
+	}
 }
 
 # Intervals are multiplied and divided by double precision.
-function intervals(    i) {
-	for (i = 1; i <= numbers; i++) {
-		every_form("*", "interval", number[i], "interval")
-		every_form("*", number[i], "interval", "interval")
-		every_form("/", "interval", number[i], "interval")
-	}
+function intervals(base) {
+	make_operator("*", "interval", 0, base, 1, "interval")
+	make_operator("*", base, 1, "interval", 0, "interval")
+	make_operator("/", "interval", 0, base, 1, "interval")
 }
 
 # Of integers and numerics each combination, those included that PostgreSQL could find by itself: beside the ones with
 # floating-point numbers it would prefer these to them. Comparisons of one type have their own implementation.
 function operators(    i, j, k, n, list) {
 	for (i = 1; i <= exact; i++) {
-		for (j = 1; j <= exact; j++) {
+		for (j = 1; j <= exact; j++)
 			for (k = 1; k <= arithmetics; k++)
 				every_form(arithmetic[k], number[i], number[j], number[i > j ? i : j])
-			for (k = 1; k <= bitwises && i < exact && j < exact; k++)
-				every_form(bitwise[k], number[i], number[j], number[i > j ? i : j])
-		}
 		for (j = exact + 1; j <= numbers; j++)
 			for (k = 1; k < arithmetics; k++)
 				widening(arithmetic[k], number[i], number[j], "float8")
@@ -201,8 +177,11 @@ function operators(    i, j, k, n, list) {
 		for (j = 1; j <= numbers; j++)
 			if (i != j)
 				compared(number[i], number[j])
-	powers()
-	intervals()
+	for (i = 1; i < numbers; i++) {
+		intervals(number[i])
+		if (number[i] != "numeric")
+			powers(number[i])
+	}
 
 	n = split("date timestamp timestamptz", list, " ")
 	for (i = 1; i <= n; i++)
@@ -232,13 +211,6 @@ function overload(name, arguments, result, expressions) {
 	make_function(name, arguments, result, "STABLE", "pg_catalog." name "(" expressions ")", "of opened values")
 }
 
-# A function of two numbers, in each form that has an encrypted one.
-function every_pair(name, left, right, result) {
-	overload(name, "encrypted_" left ", " sql(right), result, opened(1, left) ", $2")
-	overload(name, sql(left) ", encrypted_" right, result, "$1, " opened(2, right))
-	overload(name, "encrypted_" left ", encrypted_" right, result, opened(1, left) ", " opened(2, right))
-}
-
 # Of integers and real PostgreSQL has these for double precision and numeric only, and takes the first for one argument.
 function rounding_functions(base,    i, n, list) {
 	n = split("round trunc ceil ceiling floor sqrt sign exp ln log", list, " ")
@@ -252,24 +224,15 @@ function integer_functions(base) {
 	overload("trunc", "encrypted_" base ", integer", "numeric", opened(1, base) ", $2")
 }
 
-# Functions of double precision, for the other numbers.
-function double_functions(base,    i, n, list) {
-	n = split("cbrt degrees radians sin cos tan asin acos atan", list, " ")
-	for (i = 1; i <= n; i++)
-		overload(list[i], "encrypted_" base, "float8", opened(1, base))
-	overload("to_timestamp", "encrypted_" base, "timestamptz", opened(1, base))
-}
-
 function number_functions(    i, j) {
-	for (i = 1; i <= numbers; i++) {
-		if (i < exact)
-			integer_functions(number[i])
-		if (number[i] != "double")
-			double_functions(number[i])
-		for (j = 1; j <= exact && i <= exact; j++)
-			every_pair("mod", number[i], number[j], number[i > j ? i : j])
+	for (i = 1; i < exact; i++) {
+		integer_functions(number[i])
+		for (j = 1; j <= exact; j++)
+			overload("mod", "encrypted_" number[i] ", " sql(number[j]), number[i > j ? i : j], opened(1, number[i]) ", $2")
 	}
 	rounding_functions("real")
+	for (i = 1; i < numbers; i++)
+		overload("to_timestamp", "encrypted_" number[i], "timestamptz", opened(1, number[i]))
 	overload("to_char", "encrypted_smallint, text", "text", opened(1, "smallint") ", $2")
 }
 
@@ -297,7 +260,6 @@ BEGIN {
 	exact = 4
 	arithmetics = split("+ - * / %", arithmetic, " ")
 	comparisons = split("= <> < <= > >=", comparison, " ")
-	bitwises = split("& | #", bitwise, " ")
 	split("add subtract multiply divide modulo", words, " ")
 	for (i = 1; i <= arithmetics; i++)
 		word[arithmetic[i]] = words[i]
@@ -305,11 +267,6 @@ BEGIN {
 	for (i = 1; i <= comparisons; i++)
 		word[comparison[i]] = words[i]
 	word["^"] = "raise"
-	word["&"] = "bit_and"
-	word["|"] = "bit_or"
-	word["#"] = "bit_xor"
-	word["@>"] = "contains"
-	word["<@"] = "is_contained"
 	word["||"] = "concatenate"
 	planning["="] = "= <> eqsel eqjoinsel"
 	planning["<>"] = "<> = neqsel neqjoinsel"

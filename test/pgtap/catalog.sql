@@ -24,8 +24,8 @@ SELECT is_empty(
       WHERE CASE m.catalog
               WHEN 'pg_proc' THEN (SELECT proname FROM pg_proc WHERE oid = m.objid) NOT LIKE 'keyring\_%'
                 AND (SELECT proname FROM pg_proc WHERE oid = m.objid) <> ALL (ARRAY['round', 'trunc', 'ceil', 'ceiling', 'floor',
-                    'sqrt', 'sign', 'exp', 'ln', 'log', 'power', 'mod', 'cbrt', 'degrees', 'radians', 'sin', 'cos', 'tan', 'asin', 'acos',
-                    'atan', 'to_timestamp', 'age', 'date_trunc', 'to_char'])
+                    'sqrt', 'sign', 'exp', 'ln', 'log', 'power', 'mod', 'to_timestamp', 'age',
+                    'date_trunc', 'to_char'])
               WHEN 'pg_class' THEN (SELECT relname FROM pg_class WHERE oid = m.objid) NOT LIKE 'keyring\_%'
               WHEN 'pg_type' THEN (SELECT typname FROM pg_type WHERE oid = m.objid) !~ '^_?(encrypted|keyring)_'
             END$$,
