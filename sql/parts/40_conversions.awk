@@ -12,15 +12,30 @@ function opened(position, base) {
 	return "keyring_" base "_open($" position ")"
 }
 
+# COMMENT would take a lock on each object until CREATE EXTENSION commits, more than a server with few connections has
+# room for. These come last, in one statement.
+function describe(catalog, object, comment) {
+	descriptions[++described] = "    ('" catalog "'::regclass, " object ", '" comment "')"
+}
+
+function print_descriptions(    i) {
+	print "INSERT INTO pg_catalog.pg_description (classoid, objoid, objsubid, description)"
+	print "SELECT class, object, 0, comment FROM (VALUES"
+	for (i = 1; i <= described; i++)
+		print descriptions[i] (i < described ? "," : "")
+	print ") AS described (class, object, comment);"
+}
+
 function make_function(name, arguments, result, volatility, expression, comment) {
 	printf "CREATE FUNCTION %s(%s) RETURNS %s\n    LANGUAGE sql %s STRICT PARALLEL SAFE\n    RETURN %s;\n",
 		name, arguments, result, volatility, expression
-	printf "COMMENT ON FUNCTION %s(%s) IS '%s';\n", name, arguments, comment
+	describe("pg_proc", "'" name "(" arguments ")'::regprocedure::oid", comment)
 }
 
 function make_cast(from, to, function_name, arguments, context, comment) {
 	printf "CREATE CAST (%s AS %s) WITH FUNCTION %s(%s)%s;\n", from, to, function_name, arguments, context
-	printf "COMMENT ON CAST (%s AS %s) IS '%s';\n", from, to, comment
+	describe("pg_cast", "(SELECT oid FROM pg_catalog.pg_cast WHERE castsource OPERATOR(pg_catalog.=) '" from "'::regtype AND casttarget OPERATOR(pg_catalog.=) '" to "'::regtype)",
+		comment)
 }
 
 # --- casts ----------------------------------------------------------------------------------------
@@ -106,7 +121,8 @@ function make_operator(op, left, left_encrypted, right, right_encrypted, result,
 		printf ",\n    COMMUTATOR = OPERATOR(@extschema@.%s), NEGATOR = OPERATOR(@extschema@.%s),\n    RESTRICT = %s, JOIN = %s",
 			part[1], part[2], part[3], part[4]
 	}
-	printf "\n);\nCOMMENT ON OPERATOR %s (%s, %s) IS 'of opened values';\n", op, a, b
+	printf "\n);\n"
+	describe("pg_operator", "'" op "(" a ", " b ")'::regoperator::oid", "of opened values")
 }
 
 # The forms in which a conversion to the second type would have to follow the opening of the first.
@@ -282,4 +298,5 @@ BEGIN {
 	of_one_type()
 	number_functions()
 	date_functions()
+	print_descriptions()
 }
