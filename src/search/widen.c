@@ -11,6 +11,7 @@
  *
  * What is equal must stay so, and nothing else become equal. PostgreSQL also converts any number to real without being
  * asked, and rounds it; it compares a plain real with such a number as double precision. That comparison stays as it is.
+ * A date may be no timestamp: it is converted only where that lets an index find it.
  */
 #include "postgres.h"
 
@@ -82,6 +83,18 @@ converted(Node *plain, Oid type)
 	return coerce_type(NULL, plain, from, type, -1, COERCION_IMPLICIT, COERCE_IMPLICIT_CAST, -1);
 }
 
+/* Whether to convert: always where it cannot fail, else for what tokens can decide. */
+static bool
+is_worthwhile(const KrComparison *comparison, Node *encrypted)
+{
+	Oid base = comparison->type->base->oid;
+
+	if (base != TIMESTAMPOID && base != TIMESTAMPTZOID)
+		return true;
+	return (comparison->comparator == KR_EQ || comparison->comparator == KR_NE) &&
+		KR_TYPMOD_MODE(exprTypmod(encrypted)) == KR_TYPMOD_SEARCHABLE;
+}
+
 bool
 kr_search_may_widen(Oid opno, List *args)
 {
@@ -105,6 +118,8 @@ kr_search_widen(OpExpr *expr)
 	/* the first operand is the result of a NULLIF, so it keeps its type */
 	if (plain_first && IsA(expr, NullIfExpr))
 		return;
+	if (!is_worthwhile(&comparison, plain_first ? lsecond(expr->args) : linitial(expr->args)))
+		return;
 	plain = converted(plain_first ? linitial(expr->args) : lsecond(expr->args), comparison.type->base->oid);
 	if (plain == NULL)
 		return;
@@ -120,7 +135,7 @@ kr_search_widen_array(ScalarArrayOpExpr *expr)
 	Node *array;
 
 	if (!kr_search_may_widen(expr->opno, expr->args) || !find_comparison(&comparison, expr->opno) ||
-		comparison.form != KR_ENC_BASE)
+		comparison.form != KR_ENC_BASE || !is_worthwhile(&comparison, linitial(expr->args)))
 		return;
 	array = converted(lsecond(expr->args), comparison.type->base_array);
 	if (array == NULL)

@@ -260,4 +260,23 @@ for my $type (sort keys %value)
 	check_constraints($type, $literal, $other);
 	check_other_indexes($type, $literal);
 }
+
+# A plain value that PostgreSQL converts to the column's type does not keep it from its index.
+sql_ok(
+	$node, q(
+	CREATE TABLE moments (stamp encrypted_timestamp(searchable), moment encrypted_timestamptz(searchable));
+	INSERT INTO moments SELECT x, x FROM generate_series(timestamp '2024-01-01', '2024-03-01', '1 day') x;
+	CREATE INDEX ON moments (stamp); CREATE INDEX ON moments (moment)), 'moments'
+);
+for my $condition (
+	q(stamp = date '2024-02-29'),
+	q(date '2024-02-29' = moment),
+	q(moment = timestamp '2024-02-29'),
+	q(stamp = ANY (ARRAY[date '2024-02-29'])),
+	q(moment IN (date '2024-02-29', date '2023-01-01'))
+  )
+{
+	my ($answer) = answers('', [ '', $only_index, "SELECT count(*) FROM moments WHERE $condition" ]);
+	ok($answer->[0] =~ /Index Cond/ && $answer->[1] == 1, "an index serves $condition") or diag("@$answer");
+}
 done_testing();
