@@ -232,6 +232,8 @@ sub stream_as
 		\$err,
 		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default)
 	);
+	wait_for($publisher, "SELECT active FROM pg_replication_slots WHERE slot_name = '$slot'",
+		'f', 'the stream has ended');
 	sql_value($publisher, "SELECT pg_drop_replication_slot('$slot')");
 	return ($out, $err);
 }
