@@ -64,8 +64,10 @@
 /* 17 finds a backend's PGPROC by number */
 #if PG_VERSION_NUM >= 170000
 #define kr_pg_proc_of(vxid) ProcNumberGetProc((vxid).procNumber)
+#define kr_pg_number_of(vxid) ((vxid).procNumber)
 #else
 #define kr_pg_proc_of(vxid) BackendIdGetProc((vxid).backendId)
+#define kr_pg_number_of(vxid) ((vxid).backendId)
 #endif
 
 /* 18 wants bytes where base64 had characters */
@@ -113,6 +115,17 @@ typedef char KrB64Byte;
 #else
 #define KR_EXECUTE_ONCE_PARAMETER , bool execute_once
 #define KR_EXECUTE_ONCE , execute_once
+#endif
+
+/* 16 lets an update leave out all indexes but the summarizing ones; the caller includes access/tableam.h and executor/executor.h */
+#if PG_VERSION_NUM >= 160000
+#define KR_INDEX_UPDATE TU_UpdateIndexes
+#define kr_pg_insert_index_entries(relinfo, slot, estate, update) \
+	((update) != TU_None ? ExecInsertIndexTuples(relinfo, slot, estate, true, false, NULL, NIL, (update) == TU_Summarizing) : NIL)
+#else
+#define KR_INDEX_UPDATE bool
+#define kr_pg_insert_index_entries(relinfo, slot, estate, update) \
+	((update) ? ExecInsertIndexTuples(relinfo, slot, estate, true, false, NULL, NIL) : NIL)
 #endif
 
 #endif
