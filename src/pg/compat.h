@@ -61,13 +61,15 @@
 	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
-/* 17 finds a backend's PGPROC by number */
+/* 17 finds a backend's PGPROC by number, and keeps its transaction's elsewhere */
 #if PG_VERSION_NUM >= 170000
 #define kr_pg_proc_of(vxid) ProcNumberGetProc((vxid).procNumber)
 #define kr_pg_number_of(vxid) ((vxid).procNumber)
+#define kr_pg_lxid_of(proc) ((proc)->vxid.lxid)
 #else
 #define kr_pg_proc_of(vxid) BackendIdGetProc((vxid).backendId)
 #define kr_pg_number_of(vxid) ((vxid).backendId)
+#define kr_pg_lxid_of(proc) ((proc)->lxid)
 #endif
 
 /* 18 wants bytes where base64 had characters */

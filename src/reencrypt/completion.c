@@ -41,26 +41,34 @@ note_running(KrEarlier *earlier)
 	earlier->running = MemoryContextAlloc(TopMemoryContext, sizeof(VirtualTransactionId) * Max(count, 1));
 	memcpy(earlier->running, running, sizeof(VirtualTransactionId) * count);
 	earlier->count = count;
+	earlier->since = GetCurrentTimestamp();
 	earlier->known = true;
 }
 
-/* One of those noted that has not ended; those that have are dropped from the list. */
+/* The process that runs a transaction; 0 for a prepared one, which has none. */
+static int
+process_of(VirtualTransactionId transaction)
+{
+	PGPROC *proc = kr_pg_proc_of(transaction);
+
+	return proc != NULL && kr_pg_lxid_of(proc) == transaction.localTransactionId ? proc->pid : 0;
+}
+
+/* Waits for none. One of those noted that has not ended; those that have are dropped from the list. */
 static bool
 still_running(KrEarlier *earlier, KrObstacle *obstacle)
 {
 	while (earlier->count > 0)
 	{
 		VirtualTransactionId last = earlier->running[earlier->count - 1];
-		PGPROC *proc;
 
 		if (VirtualXactLock(last, false))
 		{
 			earlier->count--;
 			continue;
 		}
-		proc = kr_pg_proc_of(last);
 		obstacle->reason = pstrdup("an earlier transaction, which may hold values under another key, has not ended");
-		obstacle->pid = proc != NULL ? proc->pid : 0;
+		obstacle->pid = process_of(last);
 		obstacle->transaction = psprintf("%d/%u", (int) kr_pg_number_of(last), last.localTransactionId);
 		return true;
 	}
@@ -74,19 +82,16 @@ take_name(HeapTuple row, TupleDesc desc, void *arg)
 }
 
 /*
- * A transaction of the list may have been prepared instead of ended; so what is asked for is
- * what was prepared until the list was empty. The extension's schema stands in a comment: the view is PostgreSQL's.
+ * Prepared transactions are among those noted, but known by name to people. The extension's
+ * schema stands in a comment: the view is PostgreSQL's.
  */
 static bool
 still_prepared(KrEarlier *earlier, KrObstacle *obstacle)
 {
 	Oid types[] = { TIMESTAMPTZOID };
-	Datum values[1];
+	Datum values[] = { TimestampTzGetDatum(earlier->since) };
 	char *name = NULL;
 
-	if (earlier->prepared_before == 0)
-		earlier->prepared_before = GetCurrentTimestamp();
-	values[0] = TimestampTzGetDatum(earlier->prepared_before);
 	kr_keys_rows_as_owner("SELECT gid FROM pg_catalog.pg_prepared_xacts"
 						  " WHERE database = pg_catalog.current_database() AND prepared <= $1 /* %s */ LIMIT 1",
 						  lengthof(types), types, values, NULL, take_name, &name);
@@ -103,7 +108,7 @@ kr_reencrypt_earlier_run(KrEarlier *earlier, KrObstacle *obstacle)
 {
 	if (!earlier->known)
 		note_running(earlier);
-	return still_running(earlier, obstacle) || still_prepared(earlier, obstacle);
+	return still_prepared(earlier, obstacle) || still_running(earlier, obstacle);
 }
 
 /* Whether a row has a value that is neither current nor recorded. */

@@ -18,8 +18,8 @@ typedef struct KrEarlier
 {
 	bool known;
 	int count;
-	VirtualTransactionId *running; /* in TopMemoryContext */
-	TimestampTz prepared_before;   /* 0: the running ones have not all ended */
+	VirtualTransactionId *running; /* prepared ones too; in TopMemoryContext */
+	TimestampTz since;             /* when they were noted */
 } KrEarlier;
 
 /*
