@@ -21,7 +21,8 @@ sub new_key
 	return $id;
 }
 
-my $counts = q(SELECT string_agg(concat(column_name, ' ', key_id, ' ', value_count), ', ' ORDER BY relation, column_name, key_id)
+my $counts =
+  q(SELECT string_agg(concat(column_name, ' ', key_id, ' ', value_count), ', ' ORDER BY relation, column_name, key_id)
 	FROM keyring_census());
 
 # --- every kind of relation and value ---------------------------------------------------------
@@ -51,7 +52,8 @@ INSERT INTO referring SELECT 'k' || i FROM generate_series(1, 50) i;
 ALTER TABLE keyed DROP COLUMN gone;
 END
 
-my $plain = q(SELECT md5(concat((SELECT string_agg(concat_ws('|', id, name, note, age, updated_at), ',' ORDER BY id) FROM person),
+my $plain =
+  q(SELECT md5(concat((SELECT string_agg(concat_ws('|', id, name, note, age, updated_at), ',' ORDER BY id) FROM person),
 	(SELECT string_agg(md5(v::bytea), ',' ORDER BY md5(v::bytea)) FROM big), (SELECT string_agg(id || v, ',' ORDER BY id) FROM parent),
 	(SELECT string_agg(id || v, ',' ORDER BY id) FROM seen), (SELECT string_agg(coalesce(v::text, '-'), ',' ORDER BY v) FROM fleeting),
 	(SELECT string_agg(concat(k, v, twice), ',' ORDER BY k) FROM keyed), (SELECT string_agg(k, ',' ORDER BY k) FROM referring))));
@@ -63,7 +65,8 @@ sql_ok($node, 'CALL keyring_wait_for_job()', 'it ends');
 sql_is($node, 'SELECT DISTINCT key_id FROM keyring_census()', '2', 'every value is under the new key');
 sql_is($node, $plain, $before, 'values are what they were, and no trigger fired');
 sql_is($node, q(SELECT state, percent, unrecoverable FROM keyring_jobs), 'completed|100.0|0', 'the job says so');
-sql_is($node, q(SET enable_seqscan = off; SELECT id FROM person WHERE name = 'name 77'), '77', 'the index finds values');
+sql_is($node, q(SET enable_seqscan = off; SELECT id FROM person WHERE name = 'name 77'), '77',
+	'the index finds values');
 sql_ok($node, 'SELECT keyring_destroy_key(1)', 'the old key can be destroyed');
 sql_is($node, $plain, $before, 'and is not missed');
 
@@ -77,7 +80,8 @@ $before = sql_value($node, $plain);
 # Each batch a page or so, and a pause after it, so that there is a middle.
 sub slow
 {
-	$node->safe_psql('postgres', "ALTER SYSTEM SET keyring.$_->[0] = $_->[1]") for [ reencrypt_batch_time => 1 ], [ reencrypt_delay => 100 ];
+	$node->safe_psql('postgres', "ALTER SYSTEM SET keyring.$_->[0] = $_->[1]")
+	  for [ reencrypt_batch_time => 1 ], [ reencrypt_delay => 100 ];
 	$node->reload;
 	return;
 }
@@ -106,7 +110,10 @@ sub ends_right
 	my ($key, $name) = @_;
 	fast();
 	sql_ok($node, 'CALL keyring_wait_for_job()', "$name: it ends");
-	sql_is($node, q(SELECT DISTINCT key_id FROM keyring_census('person')), $key, "$name: every value is under the new key");
+	sql_is(
+		$node, q(SELECT DISTINCT key_id FROM keyring_census('person')),
+		$key, "$name: every value is under the new key"
+	);
 	sql_is($node, $plain, $before, "$name: values are what they were");
 	return;
 }
@@ -114,15 +121,32 @@ sub ends_right
 my ($key, $job) = start_slowly();
 sql_ok($node, "SELECT keyring_pause_job($job)", 'it is paused');
 my $position = sql_value($node, "SELECT next_block, moved FROM keyring_job WHERE id = $job");
-sql_is($node, "SELECT pg_sleep(0.5); SELECT next_block, moved FROM keyring_job WHERE id = $job", "\n$position", 'and stays where it is');
+sql_is($node, "SELECT pg_sleep(0.5); SELECT next_block, moved FROM keyring_job WHERE id = $job",
+	"\n$position", 'and stays where it is');
 sql_is($node, q(SELECT count(DISTINCT key_id) FROM keyring_census('person')), '2', 'with values under both keys');
 sql_fails($node, "SELECT keyring_destroy_key(2)", '55006', qr/values still need it/, 'the old key cannot be destroyed');
-sql_fails($node, q(SELECT keyring_reencrypt('person', 'name')), '55006', qr/job $job is at it/, 'no other job for its columns');
-sql_fails($node, 'CALL keyring_wait_for_job(timeout => $$100 ms$$)', '57014', qr/has not ended/, 'waiting has its limit');
+sql_fails(
+	$node, q(SELECT keyring_reencrypt('person', 'name')),
+	'55006',
+	qr/job $job is at it/,
+	'no other job for its columns'
+);
+sql_fails(
+	$node, 'CALL keyring_wait_for_job(timeout => $$100 ms$$)',
+	'57014',
+	qr/has not ended/,
+	'waiting has its limit'
+);
 $node->restart;
-sql_is($node, "SELECT pg_sleep(0.5); SELECT next_block, moved FROM keyring_job WHERE id = $job", "\n$position", 'a restart does not wake it');
+sql_is($node, "SELECT pg_sleep(0.5); SELECT next_block, moved FROM keyring_job WHERE id = $job",
+	"\n$position", 'a restart does not wake it');
 sql_ok($node, "SELECT keyring_resume_job($job)", 'it is resumed');
-wait_for($node, "SELECT next_block <> split_part('$position', '|', 1)::int OR state = 'completed' FROM keyring_job WHERE id = $job", 't', 'it goes on');
+wait_for(
+	$node,
+	"SELECT next_block <> split_part('$position', '|', 1)::int OR state = 'completed' FROM keyring_job WHERE id = $job",
+	't',
+	'it goes on'
+);
 $node->stop('immediate');
 $node->start;
 ends_right($key, 'a crash of the server');
@@ -130,7 +154,8 @@ ends_right($key, 'a crash of the server');
 ($key) = start_slowly();
 my $worker = worker_pid($node, 'keyring job');
 kill 'TERM', $worker;
-wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'keyring job' AND pid <> $worker", '1', 'a worker that is terminated has a successor');
+wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'keyring job' AND pid <> $worker",
+	'1', 'a worker that is terminated has a successor');
 ends_right($key, 'SIGTERM of the worker');
 
 for my $victim ('keyring job', 'keyring launcher')
@@ -160,15 +185,28 @@ my $session = background($node);
 $key = new_key();
 $session->query_safe('BEGIN; SELECT id FROM person WHERE id = 5 FOR UPDATE');
 $job = sql_value($node, q(SELECT keyring_reencrypt('person')));
-wait_for($node, "SELECT state, waiting_for_pid IS NOT NULL FROM keyring_jobs WHERE id = $job", 'waiting|t', 'a transaction that holds a row is waited for, and named');
-sql_is($node, q(SELECT string_agg(value_count::text, ' ' ORDER BY column_name, key_id) FROM keyring_census('person')), '1 1999 1 1999 1 1333', 'the rest is moved meanwhile');
+wait_for(
+	$node, "SELECT state, waiting_for_pid IS NOT NULL FROM keyring_jobs WHERE id = $job",
+	'waiting|t', 'a transaction that holds a row is waited for, and named'
+);
+sql_is(
+	$node,
+	q(SELECT string_agg(value_count::text, ' ' ORDER BY column_name, key_id) FROM keyring_census('person')),
+	'1 1999 1 1999 1 1333',
+	'the rest is moved meanwhile'
+);
 $session->query_safe('UPDATE person SET age = 5 WHERE id = 5; COMMIT');
 ends_right($key, 'a row locked meanwhile');
 
 $key = new_key();
-sql_ok($node, q(BEGIN; SELECT count(*) FROM parent; INSERT INTO parent VALUES (150, 'prepared'); PREPARE TRANSACTION 'p'), 'a prepared transaction');
+sql_ok(
+	$node,
+	q(BEGIN; SELECT count(*) FROM parent; INSERT INTO parent VALUES (150, 'prepared'); PREPARE TRANSACTION 'p'),
+	'a prepared transaction'
+);
 $job = sql_value($node, 'SELECT keyring_reencrypt()');
-wait_for($node, "SELECT state, waiting_for_transaction FROM keyring_jobs WHERE id = $job", 'waiting|p', 'it is waited for, and named');
+wait_for($node, "SELECT state, waiting_for_transaction FROM keyring_jobs WHERE id = $job",
+	'waiting|p', 'it is waited for, and named');
 sql_ok($node, q(ROLLBACK PREPARED 'p'), 'it ends');
 ends_right($key, 'a prepared transaction');
 
@@ -180,7 +218,8 @@ my $file = root_key_file($node);
 rename $file, "$file.away" or die $!;
 sql_ok($node, 'SELECT keyring_flush_cache()', 'the root key is taken away');
 $job = sql_value($node, 'SELECT keyring_reencrypt()');
-wait_for($node, "SELECT state, waiting_reason ~ 'wrapping key was not found' FROM keyring_jobs WHERE id = $job", 'waiting|t', 'the job waits, and says why');
+wait_for($node, "SELECT state, waiting_reason ~ 'wrapping key was not found' FROM keyring_jobs WHERE id = $job",
+	'waiting|t', 'the job waits, and says why');
 sql_is($node, 'SELECT count(*) FROM keyring_unrecoverable', '0', 'no value is given up');
 rename "$file.away", $file or die $!;
 sql_ok($node, 'CALL keyring_wait_for_job()', 'with the root key it goes on by itself');
@@ -200,38 +239,75 @@ UPDATE lost SET v = 'v' || id WHERE id % 2 = 0;
 SELECT keyring_reencrypt('person'), keyring_reencrypt('big'), keyring_reencrypt('parent'), keyring_reencrypt('seen'),
 	keyring_reencrypt('keyed'), keyring_reencrypt('referring');
 END
-wait_for($node, q(SELECT count(*) FROM keyring_jobs WHERE state <> 'completed' AND state <> 'cancelled'), '0', 'jobs for single tables end');
+wait_for($node, q(SELECT count(*) FROM keyring_jobs WHERE state <> 'completed' AND state <> 'cancelled'),
+	'0', 'jobs for single tables end');
 $key = new_key();
 sql_ok($node, "SELECT keyring_destroy_key($doomed, force => true)", 'a key that they need is destroyed by force');
 $job = sql_value($node, 'SELECT keyring_reencrypt()');
 my %answer = sql_error($node, 'CALL keyring_wait_for_job()');
-sql_is($node, "SELECT state, unrecoverable FROM keyring_jobs WHERE id = $job", 'completed|452', 'the job ends, and counts what is lost');
-sql_is($node, 'SELECT relation, column_name, reason, count(*), count(DISTINCT primary_key), min(key_id) FROM keyring_unrecoverable GROUP BY 1, 2, 3 ORDER BY 1, 2, 3',
-	join("\n", "lost|v|key destroyed|150|150|$doomed", "lost|w|key destroyed|300|300|$doomed",
-		"lost_key|k|key destroyed|1|1|$doomed", "lost_key|v|key destroyed|1|1|$doomed"), 'they are recorded row by row');
-sql_is($node, q(SELECT count(*) FROM keyring_unrecoverable u JOIN lost l ON l.id = (u.primary_key->>'id')::int AND l.ctid = u.ctid),
-	'450', 'with their primary keys');
-sql_is($node, q(SELECT primary_key->>'k' ~ '^keyring:' FROM keyring_unrecoverable WHERE relation = 'lost_key'::regclass LIMIT 1), 't', 'of which an encrypted one is an envelope');
-sql_is($node, "SELECT column_name, key_id, value_count FROM keyring_census('lost') ORDER BY 1, 2",
-	join("\n", "v|$doomed|150", "v|$key|150", "w|$doomed|300"), 'what could be moved is moved');
+sql_is($node, "SELECT state, unrecoverable FROM keyring_jobs WHERE id = $job",
+	'completed|452', 'the job ends, and counts what is lost');
+sql_is(
+	$node,
+	'SELECT relation, column_name, reason, count(*), count(DISTINCT primary_key), min(key_id) FROM keyring_unrecoverable GROUP BY 1, 2, 3 ORDER BY 1, 2, 3',
+	join("\n",
+		"lost|v|key destroyed|150|150|$doomed",
+		"lost|w|key destroyed|300|300|$doomed",
+		"lost_key|k|key destroyed|1|1|$doomed",
+		"lost_key|v|key destroyed|1|1|$doomed"),
+	'they are recorded row by row'
+);
+sql_is(
+	$node,
+	q(SELECT count(*) FROM keyring_unrecoverable u JOIN lost l ON l.id = (u.primary_key->>'id')::int AND l.ctid = u.ctid),
+	'450',
+	'with their primary keys'
+);
+sql_is(
+	$node,
+	q(SELECT primary_key->>'k' ~ '^keyring:' FROM keyring_unrecoverable WHERE relation = 'lost_key'::regclass LIMIT 1),
+	't',
+	'of which an encrypted one is an envelope'
+);
+sql_is(
+	$node,
+	"SELECT column_name, key_id, value_count FROM keyring_census('lost') ORDER BY 1, 2",
+	join("\n", "v|$doomed|150", "v|$key|150", "w|$doomed|300"),
+	'what could be moved is moved'
+);
 sql_ok($node, 'SELECT keyring_reencrypt()', 'a later job tries again');
-sql_ok($node, q(DELETE FROM lost WHERE id > 10; UPDATE lost SET v = 'new', w = 'new' WHERE id <= 10; DELETE FROM lost_key), 'the rows are mended or deleted');
+sql_ok(
+	$node,
+	q(DELETE FROM lost WHERE id > 10; UPDATE lost SET v = 'new', w = 'new' WHERE id <= 10; DELETE FROM lost_key),
+	'the rows are mended or deleted'
+);
 wait_for($node, q(SELECT state FROM keyring_jobs ORDER BY id DESC LIMIT 1), 'completed', 'it ends');
 sql_ok($node, 'SELECT keyring_reencrypt(); CALL keyring_wait_for_job()', 'one more');
 sql_is($node, 'SELECT count(*) FROM keyring_unrecoverable', '0', 'what was mended or deleted is recorded no more');
 
 # Envelopes damaged on disk: the body of one, the header of another.
-sql_ok($node, q(CREATE TABLE damaged (id int PRIMARY KEY, v encrypted_text); INSERT INTO damaged SELECT i, 'value ' || i FROM generate_series(1, 5) i; CHECKPOINT),
-	'envelopes to damage');
+sql_ok(
+	$node,
+	q(CREATE TABLE damaged (id int PRIMARY KEY, v encrypted_text); INSERT INTO damaged SELECT i, 'value ' || i FROM generate_series(1, 5) i; CHECKPOINT),
+	'envelopes to damage'
+);
 damage('damaged', 2, 40);
 damage('damaged', 4, 0);
 $key = new_key();
 $job = sql_value($node, 'SELECT keyring_reencrypt()');
 sql_error($node, 'CALL keyring_wait_for_job()');
-sql_is($node, q(SELECT primary_key, reason FROM keyring_unrecoverable ORDER BY 1), join("\n", '{"id": 2}|envelope damaged', '{"id": 4}|envelope damaged'),
-	'damaged envelopes are recorded');
-sql_is($node, "SELECT string_agg(concat(key_id, ' ', value_count), ', ' ORDER BY key_id) FROM keyring_census('damaged')",
-	($key - 1) . " 1, $key 3,  1", 'the other rows are moved');
+sql_is(
+	$node,
+	q(SELECT primary_key, reason FROM keyring_unrecoverable ORDER BY 1),
+	join("\n", '{"id": 2}|envelope damaged', '{"id": 4}|envelope damaged'),
+	'damaged envelopes are recorded'
+);
+sql_is(
+	$node,
+	"SELECT string_agg(concat(key_id, ' ', value_count), ', ' ORDER BY key_id) FROM keyring_census('damaged')",
+	($key - 1) . " 1, $key 3,  1",
+	'the other rows are moved'
+);
 
 # Flips a bit of the value of column v in the row with this id, at an offset into the envelope, with the server down.
 sub damage
@@ -242,7 +318,8 @@ sub damage
 	my ($armored) = $bytes =~ /keyring:(\S+)/;
 	my $envelope = MIME::Base64::decode_base64($armored);
 	$node->stop;
-	$node->command_ok([ 'pg_checksums', '--disable', '-D', $node->data_dir ], 'page checksums would notice it first') if $offset > 0;
+	$node->command_ok([ 'pg_checksums', '--disable', '-D', $node->data_dir ], 'page checksums would notice it first')
+	  if $offset > 0;
 	open my $file, '+<:raw', $path or die $!;
 	my $content = do { local $/; <$file> };
 	my $at = index $content, $envelope;
@@ -255,6 +332,8 @@ sub damage
 	return;
 }
 
-$node->command_ok([ 'pg_amcheck', '-d', $node->connstr('postgres'), '--install-missing', '--heapallindexed' ], 'pg_amcheck finds nothing');
+$node->command_ok(
+	[ 'pg_amcheck', '-p', $node->port, '-h', $node->host, '-d', 'postgres', '--install-missing', '--heapallindexed' ],
+	'pg_amcheck finds nothing');
 
 done_testing();
