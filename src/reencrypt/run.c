@@ -40,6 +40,9 @@
 #define KR_FIRST_WAIT_MS 100
 #define KR_LONGEST_WAIT_MS 5000
 
+/* a wait that is shorter is not worth to be shown: the transactions of keyring_wait_for_job() are such */
+#define KR_SHOWN_WAIT_MS 400
+
 typedef enum KrStep
 {
 	KR_STEP_MOVED,   /* go on after keyring.reencrypt_delay */
@@ -265,7 +268,7 @@ try_step(KrRun *run, bool counting, KrStep *result, ErrorData **error)
 		MemoryContextSwitchTo(run->memory);
 		PushActiveSnapshot(GetTransactionSnapshot());
 		*result = step(run, counting);
-		if (*result == KR_STEP_BLOCKED)
+		if (*result == KR_STEP_BLOCKED && run->wait_ms >= KR_SHOWN_WAIT_MS)
 			kr_reencrypt_set_waiting(run->id, &run->obstacle);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
