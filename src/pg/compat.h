@@ -119,11 +119,12 @@ typedef char KrB64Byte;
 #define KR_EXECUTE_ONCE , execute_once
 #endif
 
-/* 16 lets an update leave out all indexes but the summarizing ones; the caller includes access/tableam.h and executor/executor.h */
+/* 16 lets an update leave out all indexes but the summarizing ones */
 #if PG_VERSION_NUM >= 160000
 #define KR_INDEX_UPDATE TU_UpdateIndexes
 #define kr_pg_insert_index_entries(relinfo, slot, estate, update) \
-	((update) != TU_None ? ExecInsertIndexTuples(relinfo, slot, estate, true, false, NULL, NIL, (update) == TU_Summarizing) : NIL)
+	((update) == TU_None ? NIL : \
+						   ExecInsertIndexTuples(relinfo, slot, estate, true, false, NULL, NIL, (update) == TU_Summarizing))
 #else
 #define KR_INDEX_UPDATE bool
 #define kr_pg_insert_index_entries(relinfo, slot, estate, update) \

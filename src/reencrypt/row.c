@@ -222,7 +222,10 @@ move(KrTarget *target, TupleTableSlot *row, KrOld *old, KrRowCounts *counts, KrL
 static void
 report_damage(KrTarget *target, int column, TupleTableSlot *row)
 {
-	ErrorData error = { .sqlerrcode = KR_ERRCODE_ENVELOPE_DAMAGED, .message = "could not open a value: the envelope is damaged" };
+	ErrorData error = {
+		.sqlerrcode = KR_ERRCODE_ENVELOPE_DAMAGED,
+		.message = pstrdup("could not open a value: the envelope is damaged")
+	};
 
 	kr_reencrypt_record(target->job, target->relation, target->attnums[column], row, 0,
 						kr_reencrypt_reason(&error, false), &error);

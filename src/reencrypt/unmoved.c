@@ -86,19 +86,19 @@ append_value(StringInfo json, Oid type, Datum value)
 {
 	Oid output;
 	bool is_varlena;
-	char *text;
+	char *printed;
 
 	if (kr_types_lookup(type) != NULL)
-		text = kr_types_armor(kr_types_detoast(value));
+		printed = kr_types_armor(kr_types_detoast(value));
 	else
 	{
 		getTypeOutputInfo(type, &output, &is_varlena);
-		text = OidOutputFunctionCall(output, value);
+		printed = OidOutputFunctionCall(output, value);
 	}
 	if (type == INT2OID || type == INT4OID || type == INT8OID)
-		appendStringInfoString(json, text);
+		appendStringInfoString(json, printed);
 	else
-		escape_json(json, text);
+		escape_json(json, printed);
 }
 
 /* The row's primary key as the text of a JSON object, or NULL. */
