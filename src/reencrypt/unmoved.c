@@ -196,7 +196,7 @@ kr_reencrypt_recorded_begin(Oid relation)
 	KrRecorded *recorded = palloc(sizeof(KrRecorded));
 
 	recorded->table = table_open(kr_pg_relation("keyring_unmoved"), AccessShareLock);
-	recorded->index = RelationGetPrimaryKeyIndex(recorded->table);
+	recorded->index = kr_pg_relation("keyring_unmoved_pkey");
 	recorded->relation = relation;
 	return recorded;
 }
