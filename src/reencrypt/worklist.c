@@ -7,6 +7,7 @@
 #include "keys/census.h"
 #include "reencrypt/worklist.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 static bool
 is_named(const KrJob *job, const KrEncryptedColumn *column)
@@ -22,11 +23,18 @@ is_named(const KrJob *job, const KrEncryptedColumn *column)
 static List *
 pick(const KrJob *job, const List *listed, int *unreadable)
 {
-	List *family = OidIsValid(job->relation) ? find_all_inheritors(job->relation, NoLock, NULL) : NIL;
+	List *family = NIL;
 	List *result = NIL;
 	Oid last = InvalidOid;
 	ListCell *cell;
 
+	if (OidIsValid(job->relation))
+	{
+		/* dropped in the middle of the job */
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(job->relation)))
+			return NIL;
+		family = find_all_inheritors(job->relation, NoLock, NULL);
+	}
 	foreach(cell, listed)
 	{
 		KrEncryptedColumn *column = lfirst(cell);

@@ -3,9 +3,10 @@ use strict;
 use warnings FATAL => 'all';
 
 use KeyringTest;
+use KeyringHold;
 use MIME::Base64 ();
 
-my $node = KeyringTest->new_node('main', fsync => 1, conf => <<'END');
+my $node = KeyringTest->new_node('main', fsync => 1, streaming => 1, conf => <<'END');
 wal_level = logical
 max_prepared_transactions = 5
 keyring.cache_ttl = '1s'
@@ -161,7 +162,10 @@ ends_right($key, 'SIGTERM of the worker');
 for my $victim ('keyring job', 'keyring launcher')
 {
 	($key) = start_slowly();
+	my $launcher = worker_pid($node, 'keyring launcher');
 	kill 'KILL', worker_pid($node, $victim);
+	# not before the server is up again does it start one
+	wait_until(sub { worker_pid($node, 'keyring launcher') != $launcher }, 'another launcher');
 	wait_for($node, 'SELECT true', 't', "the server is back after kill -9 of $victim");
 	ends_right($key, "kill -9 of $victim");
 }
@@ -178,6 +182,64 @@ sql_fails($node, "SELECT keyring_resume_job($job)", '55000', qr/it is cancelled/
 fast();
 sql_ok($node, q(SELECT keyring_reencrypt('person')), 'another one is started');
 ends_right($key, 'after a cancelled job');
+
+# --- the table is changed meanwhile -----------------------------------------------------------
+
+for my $change (
+	'VACUUM FULL person',
+	'REINDEX TABLE person',
+	'ALTER TABLE person ADD COLUMN more encrypted_text',
+	'ALTER TABLE person ALTER COLUMN id TYPE bigint'
+  )
+{
+	($key) = start_slowly();
+	sql_ok($node, $change, $change);
+	ends_right($key, $change);
+}
+
+sql_ok($node, q(CREATE TABLE going (id int, note encrypted_text)), 'a table to drop');
+for my $change ('TRUNCATE going', 'DROP TABLE going')
+{
+	sql_value($node, 'INSERT INTO going SELECT id, note FROM person');
+	slow();
+	$key = new_key();
+	$job = sql_value($node, q(SELECT keyring_reencrypt('going')));
+	wait_for($node, $in_middle, 't', 'a job is in the middle');
+	sql_ok($node, $change, $change);
+	fast();
+	sql_ok($node, 'CALL keyring_wait_for_job()', "$change: the job ends");
+}
+
+# A function in an index runs as the table's owner; a row for which it throws stops nobody.
+sql_ok($node, <<'END', 'an index with a function of the table owner');
+CREATE ROLE owner;
+GRANT CREATE ON SCHEMA public TO owner;
+SET ROLE owner;
+CREATE TABLE owned (id int, v encrypted_text(searchable));
+CREATE FUNCTION peek(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+	IF pg_catalog.current_setting('application_name') = 'keyring job' OR pg_catalog.current_setting('deadlock_timeout') = '10ms' THEN
+		IF current_user <> 'owner' OR pg_catalog.current_setting('search_path') <> 'pg_catalog, pg_temp' OR $1 = 13 THEN
+			RAISE EXCEPTION 'no';
+		END IF;
+	END IF;
+	RETURN $1;
+END $$;
+CREATE INDEX ON owned (public.peek(id));
+CREATE INDEX ON owned (v);
+INSERT INTO owned SELECT i, 'v' || i FROM generate_series(1, 20) i;
+END
+$key = new_key();
+$job = sql_value($node, q(SELECT keyring_reencrypt('owned')));
+sql_ok($node, 'CALL keyring_wait_for_job()', 'a job over it ends');
+sql_is(
+	$node,
+	q(SELECT column_name, reason, message FROM keyring_unrecoverable),
+	'v|row refused|storing the row failed with SQLSTATE P0001',
+	'a row that an index refuses is recorded'
+);
+sql_is($node, q(SELECT value_count FROM keyring_census('owned') ORDER BY key_id DESC LIMIT 1),
+	'19', 'the others are moved, with the rights of the owner');
+sql_ok($node, 'DROP TABLE owned', 'it is dropped');
 
 # --- what others do meanwhile -----------------------------------------------------------------
 
@@ -308,6 +370,24 @@ sql_is(
 	($key - 1) . " 1, $key 3,  1",
 	'the other rows are moved'
 );
+
+# --- a standby is promoted in the middle ------------------------------------------------------
+
+($key) = start_slowly();
+$node->safe_psql('postgres', 'ALTER SYSTEM SET keyring.reencrypt_delay = 2000');
+$node->reload;
+my $standby = KeyringTest::new_standby($node, 'standby');
+wait_for($standby, q(SELECT state FROM keyring_jobs ORDER BY id DESC LIMIT 1),
+	'running', 'a standby sees a job in the middle');
+$node->stop('immediate');
+$standby->promote;
+$standby->safe_psql('postgres', "ALTER SYSTEM RESET keyring.$_") for qw(reencrypt_batch_time reencrypt_delay);
+$standby->reload;
+sql_ok($standby, 'CALL keyring_wait_for_job()', 'promoted, it goes on with the job');
+sql_is($standby, q(SELECT DISTINCT key_id FROM keyring_census('person')), $key, 'to the end');
+sql_is($standby, q(SELECT id FROM person WHERE name = 'name 77'), '77', 'and reads the values');
+$standby->stop;
+$node->start;
 
 # Flips a bit of the value of column v in the row with this id, at an offset into the envelope, with the server down.
 sub damage
