@@ -6,7 +6,7 @@ MODULE_big = keyring
 
 # One folder per room, lowest first; a new file is found by its name.
 INNER_ROOMS = crypto kms
-ROOMS = $(INNER_ROOMS) pg keys types search worker
+ROOMS = $(INNER_ROOMS) pg keys types search worker reencrypt
 SOURCES := $(sort $(wildcard src/*.c $(ROOMS:%=src/%/*.c)))
 INNER_SOURCES := $(sort $(wildcard $(INNER_ROOMS:%=src/%/*.c)))
 OBJS = $(SOURCES:.c=.o)

@@ -27,6 +27,11 @@ static const char *const admin_privileges[] = {
 	"EXECUTE ON FUNCTION %s.keyring_encrypt_column(regclass, name, boolean)",
 	"EXECUTE ON FUNCTION %s.keyring_decrypt_column(regclass, name)",
 	"EXECUTE ON FUNCTION %s.keyring_census(regclass, name)",
+	"EXECUTE ON FUNCTION %s.keyring_reencrypt(regclass, name, boolean)",
+	"EXECUTE ON FUNCTION %s.keyring_pause_job(bigint)",
+	"EXECUTE ON FUNCTION %s.keyring_resume_job(bigint)",
+	"EXECUTE ON FUNCTION %s.keyring_cancel_job(bigint)",
+	"EXECUTE ON PROCEDURE %s.keyring_wait_for_job(bigint, interval)",
 	"EXECUTE ON FUNCTION %s.keyring_doctor()",
 	"EXECUTE ON FUNCTION %s.keyring_flush_cache()",
 	"EXECUTE ON FUNCTION %s.keyring_key_health(integer)",
@@ -36,6 +41,8 @@ static const char *const admin_privileges[] = {
 	"SELECT ON %s.keyring_keys",
 	"SELECT ON %s.keyring_events",
 	"SELECT ON %s.keyring_stats",
+	"SELECT ON %s.keyring_jobs",
+	"SELECT ON %s.keyring_unrecoverable",
 	NULL
 };
 
@@ -48,6 +55,9 @@ static const char *const backup_privileges[] = {
 	"EXECUTE ON FUNCTION %s.keyring_may_backup()",
 	"SELECT ON %s.keyring_key",
 	"SELECT ON %s.keyring_event",
+	"SELECT ON %s.keyring_job",
+	"SELECT ON %s.keyring_job_column",
+	"SELECT ON %s.keyring_unmoved",
 	NULL
 };
 

@@ -41,8 +41,9 @@ in_schema(const char *command)
 }
 
 static uint64
-execute(const char *command, int nargs, Oid *types, Datum *values, const char *nulls)
+execute(const char *command, int nargs, Oid *types, Datum *values, const char *nulls, KrTakeRow take, void *arg)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	char *sql = in_schema(command);
 	uint64 processed;
 	int result;
@@ -53,12 +54,15 @@ execute(const char *command, int nargs, Oid *types, Datum *values, const char *n
 	if (result < 0)
 		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));
 	processed = SPI_processed;
+	MemoryContextSwitchTo(caller);
+	for (uint64 i = 0; take != NULL && i < processed; i++)
+		take(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, arg);
 	SPI_finish();
 	return processed;
 }
 
 uint64
-kr_keys_as_owner(const char *command, int nargs, Oid *types, Datum *values, const char *nulls)
+kr_keys_rows_as_owner(const char *command, int nargs, Oid *types, Datum *values, const char *nulls, KrTakeRow take, void *arg)
 {
 	Oid user;
 	int context;
@@ -71,9 +75,15 @@ kr_keys_as_owner(const char *command, int nargs, Oid *types, Datum *values, cons
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 
-	processed = execute(command, nargs, types, values, nulls);
+	processed = execute(command, nargs, types, values, nulls, take, arg);
 
 	AtEOXact_GUC(true, nest);
 	SetUserIdAndSecContext(user, context);
 	return processed;
+}
+
+uint64
+kr_keys_as_owner(const char *command, int nargs, Oid *types, Datum *values, const char *nulls)
+{
+	return kr_keys_rows_as_owner(command, nargs, types, values, nulls, NULL, NULL);
 }

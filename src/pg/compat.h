@@ -61,11 +61,15 @@
 	(pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
-/* 17 finds a backend's PGPROC by number */
+/* 17 finds a backend's PGPROC by number, and keeps its transaction's elsewhere */
 #if PG_VERSION_NUM >= 170000
 #define kr_pg_proc_of(vxid) ProcNumberGetProc((vxid).procNumber)
+#define kr_pg_number_of(vxid) ((vxid).procNumber)
+#define kr_pg_lxid_of(proc) ((proc)->vxid.lxid)
 #else
 #define kr_pg_proc_of(vxid) BackendIdGetProc((vxid).backendId)
+#define kr_pg_number_of(vxid) ((vxid).backendId)
+#define kr_pg_lxid_of(proc) ((proc)->lxid)
 #endif
 
 /* 18 wants bytes where base64 had characters */
@@ -113,6 +117,18 @@ typedef char KrB64Byte;
 #else
 #define KR_EXECUTE_ONCE_PARAMETER , bool execute_once
 #define KR_EXECUTE_ONCE , execute_once
+#endif
+
+/* 16 lets an update leave out all indexes but the summarizing ones */
+#if PG_VERSION_NUM >= 160000
+#define KR_INDEX_UPDATE TU_UpdateIndexes
+#define kr_pg_insert_index_entries(relinfo, slot, estate, update) \
+	((update) == TU_None ? NIL : \
+						   ExecInsertIndexTuples(relinfo, slot, estate, true, false, NULL, NIL, (update) == TU_Summarizing))
+#else
+#define KR_INDEX_UPDATE bool
+#define kr_pg_insert_index_entries(relinfo, slot, estate, update) \
+	((update) ? ExecInsertIndexTuples(relinfo, slot, estate, true, false, NULL, NIL) : NIL)
 #endif
 
 #endif

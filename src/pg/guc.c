@@ -25,6 +25,9 @@ int kr_guc_max_cached_keys = 64;
 int kr_guc_cache_ttl = 300;
 int kr_guc_cache_grace = 3600;
 int kr_guc_compress_over = 2048;
+int kr_guc_reencrypt_workers = 2;
+int kr_guc_reencrypt_batch_time = 200;
+int kr_guc_reencrypt_delay = 10;
 bool kr_guc_require_reader = false;
 bool kr_guc_allow_drop_cascade = false;
 
@@ -194,11 +197,30 @@ define_values(void)
 							 NULL, &kr_guc_allow_drop_cascade, false, PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
+static void
+define_jobs(void)
+{
+	DefineCustomIntVariable("keyring.reencrypt_workers",
+							"Largest number of jobs of re-encryption that are worked on at a time, in the whole cluster.",
+							"Each takes a place of max_worker_processes while it works.",
+							&kr_guc_reencrypt_workers, 2, 1, 32, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("keyring.reencrypt_batch_time",
+							"Time after which a job commits what it has moved.",
+							"Rows that it has moved are locked for others until then.",
+							&kr_guc_reencrypt_batch_time, 200, 1, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("keyring.reencrypt_delay",
+							"Time for which a job rests between two batches.",
+							NULL, &kr_guc_reencrypt_delay, 10, 0, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
 void
 kr_pg_guc_init(void)
 {
 	define_root_key();
 	define_kms();
 	define_values();
+	define_jobs();
 	MarkGUCPrefixReserved("keyring");
 }

@@ -20,6 +20,9 @@ extern int kr_guc_max_cached_keys;     /* slots, fixed at start */
 extern int kr_guc_cache_ttl;           /* s */
 extern int kr_guc_cache_grace;         /* s */
 extern int kr_guc_compress_over;       /* bytes; 0 = never */
+extern int kr_guc_reencrypt_workers;
+extern int kr_guc_reencrypt_batch_time; /* ms */
+extern int kr_guc_reencrypt_delay;      /* ms */
 extern bool kr_guc_require_reader;
 extern bool kr_guc_allow_drop_cascade; /* superuser: DROP EXTENSION ... CASCADE over encrypted columns */
 

@@ -1,12 +1,13 @@
 /*
  * src/worker/init.c
  *
- * Registers the workers that live as long as the server.
+ * Registers the workers that live as long as the server, and the board of the launcher.
  */
 #include "postgres.h"
 
 #include "pg/compat.h"
 #include "postmaster/bgworker.h"
+#include "worker/board.h"
 #include "worker/init.h"
 #include "worker/workers.h"
 
@@ -31,6 +32,8 @@ register_worker(const char *name, const char *function, int flags, BgWorkerStart
 void
 kr_worker_init(void)
 {
+	kr_worker_board_init();
+
 	/* standbys open values too, so the first runs there as well */
 	register_worker(KR_KMS_WORKER, "keyring_kms_main", BGWORKER_SHMEM_ACCESS,
 					BgWorkerStart_ConsistentState);

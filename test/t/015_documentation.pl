@@ -70,9 +70,10 @@ my $per_type = join '|', map { quotemeta } @bases;
 # Signatures as functions.md writes them.
 my @catalog = rows(<<"END");
 	SELECT p.proname,
-		p.proname || '(' || coalesce((SELECT string_agg(a, ', ') FROM regexp_split_to_table(
+		p.proname || '(' || coalesce((SELECT string_agg(regexp_replace(a, '^IN ', ''), ', ') FROM regexp_split_to_table(
 			regexp_replace(pg_get_function_arguments(p.oid), '::[a-z ]+', '', 'g'), ', ') a WHERE a NOT LIKE 'OUT %'), '')
-		|| ') → ' || CASE WHEN p.proallargtypes IS NULL THEN pg_get_function_result(p.oid)
+		|| ')' || CASE WHEN p.prokind = 'p' THEN '' ELSE ' → ' END || CASE WHEN p.prokind = 'p' THEN ''
+			WHEN p.proallargtypes IS NULL THEN pg_get_function_result(p.oid)
 			ELSE CASE WHEN p.proretset THEN 'setof ' ELSE '' END || '(' || (SELECT string_agg(substr(a, 5), ', ')
 				FROM regexp_split_to_table(pg_get_function_arguments(p.oid), ', ') a WHERE a LIKE 'OUT %') || ')' END,
 		concat_ws(' ', CASE WHEN has_function_privilege('nobody', p.oid, 'EXECUTE') THEN 'everyone' ELSE

@@ -1,0 +1,191 @@
+/*
+ * src/reencrypt/completion.c
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "keys/census.h"
+#include "keys/owner.h"
+#include "miscadmin.h"
+#include "pg/extension.h"
+#include "reencrypt/completion.h"
+#include "reencrypt/header.h"
+#include "reencrypt/unmoved.h"
+#include "reencrypt/worklist.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/sinvaladt.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+void
+kr_reencrypt_earlier_reset(KrEarlier *earlier)
+{
+	if (earlier->running != NULL)
+		pfree(earlier->running);
+	memset(earlier, 0, sizeof(*earlier));
+}
+
+static void
+note_running(KrEarlier *earlier)
+{
+	int count;
+	VirtualTransactionId *running = GetCurrentVirtualXIDs(InvalidTransactionId, false, false,
+														  PROC_IS_AUTOVACUUM | PROC_IN_VACUUM, &count);
+
+	earlier->running = MemoryContextAlloc(TopMemoryContext, sizeof(VirtualTransactionId) * Max(count, 1));
+	memcpy(earlier->running, running, sizeof(VirtualTransactionId) * count);
+	earlier->count = count;
+	earlier->since = GetCurrentTimestamp();
+	earlier->known = true;
+}
+
+/* The process that runs a transaction; 0 for a prepared one, which has none. */
+static int
+process_of(VirtualTransactionId transaction)
+{
+	PGPROC *proc = kr_pg_proc_of(transaction);
+
+	return proc != NULL && kr_pg_lxid_of(proc) == transaction.localTransactionId ? proc->pid : 0;
+}
+
+/* Waits for none. One of those noted that has not ended; those that have are dropped from the list. */
+static bool
+still_running(KrEarlier *earlier, KrObstacle *obstacle)
+{
+	while (earlier->count > 0)
+	{
+		VirtualTransactionId last = earlier->running[earlier->count - 1];
+
+		if (VirtualXactLock(last, false))
+		{
+			earlier->count--;
+			continue;
+		}
+		obstacle->reason = pstrdup("an earlier transaction, which may hold values under another key, has not ended");
+		obstacle->pid = process_of(last);
+		obstacle->transaction = psprintf("%d/%u", (int) kr_pg_number_of(last), last.localTransactionId);
+		return true;
+	}
+	return false;
+}
+
+static void
+take_name(HeapTuple row, TupleDesc desc, void *arg)
+{
+	*(char **) arg = SPI_getvalue(row, desc, 1);
+}
+
+/*
+ * Prepared transactions are among those noted, but known by name to people. The extension's
+ * schema stands in a comment: the view is PostgreSQL's.
+ */
+static bool
+still_prepared(KrEarlier *earlier, KrObstacle *obstacle)
+{
+	Oid types[] = { TIMESTAMPTZOID };
+	Datum values[] = { TimestampTzGetDatum(earlier->since) };
+	char *name = NULL;
+
+	kr_keys_rows_as_owner("SELECT gid FROM pg_catalog.pg_prepared_xacts"
+						  " WHERE database = pg_catalog.current_database() AND prepared <= $1 /* %s */ LIMIT 1",
+						  lengthof(types), types, values, NULL, take_name, &name);
+	if (name == NULL)
+		return false;
+	obstacle->reason = pstrdup("a prepared transaction, which may hold values under another key, has not ended");
+	obstacle->pid = 0;
+	obstacle->transaction = name;
+	return true;
+}
+
+bool
+kr_reencrypt_earlier_run(KrEarlier *earlier, KrObstacle *obstacle)
+{
+	if (!earlier->known)
+		note_running(earlier);
+	return still_prepared(earlier, obstacle) || still_running(earlier, obstacle);
+}
+
+/* Whether a row has a value that is neither current nor recorded. */
+static bool
+has_old(TupleTableSlot *row, const List *columns, uint32 target_tag, KrRecorded *recorded)
+{
+	ListCell *cell;
+
+	foreach(cell, columns)
+	{
+		const KrEncryptedColumn *column = lfirst(cell);
+		bool isnull;
+		Datum value = slot_getattr(row, column->attnum, &isnull);
+		uint32 tag;
+
+		if (isnull || kr_reencrypt_value_state(value, column->typmod, target_tag, &tag) == KR_VALUE_CURRENT)
+			continue;
+		if (!kr_reencrypt_is_recorded(recorded, column->attnum, &row->tts_tid))
+			return true;
+	}
+	return false;
+}
+
+static bool
+relation_has_old(Relation relation, const List *columns, uint32 target_tag, Snapshot snapshot)
+{
+	KrRecorded *recorded = kr_reencrypt_recorded_begin(RelationGetRelid(relation));
+	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	bool found = false;
+
+	while (!found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		found = has_old(slot, columns, target_tag, recorded);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	kr_reencrypt_recorded_end(recorded);
+	return found;
+}
+
+/* Relations to count, locked: a list of Oids. */
+static List *
+lock_relations(const KrJob *job)
+{
+	List *columns = kr_reencrypt_columns(job, NULL);
+	List *relations = NIL;
+	Oid relation = InvalidOid;
+
+	while (OidIsValid(relation = kr_reencrypt_next_relation(columns, relation)))
+	{
+		LockRelationOid(relation, AccessShareLock);
+		relations = lappend_oid(relations, relation);
+	}
+	return relations;
+}
+
+bool
+kr_reencrypt_all_moved(const KrJob *job, uint32 target_tag)
+{
+	List *relations = lock_relations(job);
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool clean = true;
+	ListCell *cell;
+
+	foreach(cell, relations)
+	{
+		Relation relation = try_relation_open(lfirst_oid(cell), NoLock);
+
+		if (relation == NULL)
+			continue;
+		clean = !relation_has_old(relation, kr_reencrypt_columns_of(job, lfirst_oid(cell)), target_tag, snapshot);
+		relation_close(relation, NoLock);
+		if (!clean)
+			break;
+	}
+	UnregisterSnapshot(snapshot);
+	return clean;
+}

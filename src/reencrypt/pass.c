@@ -1,0 +1,158 @@
+/*
+ * src/reencrypt/pass.c
+ *
+ * Rows are read by ranges of blocks, under a snapshot that does not show what the batch itself has
+ * stored. What is added to the relation behind the range's end was written by others, or moved by
+ * this pass: values that get there unmoved are found by the count after the pass.
+ *
+ * Functions that the owner has put into indexes run here, so the owner's rights are taken on,
+ * and settings that such a function changes end with the batch.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "keys/census.h"
+#include "miscadmin.h"
+#include "pg/guc.h"
+#include "reencrypt/pass.h"
+#include "reencrypt/row.h"
+#include "reencrypt/worklist.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "types/table_owner.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+static void
+open_target(KrTarget *target, const List *columns)
+{
+	ListCell *cell;
+
+	target->attnums = palloc(sizeof(AttrNumber) * list_length(columns));
+	target->typmods = palloc(sizeof(int32) * list_length(columns));
+	target->types = palloc(sizeof(KrEncryptedType *) * list_length(columns));
+	foreach(cell, columns)
+	{
+		const KrEncryptedColumn *column = lfirst(cell);
+
+		target->attnums[target->ncolumns] = column->attnum;
+		target->typmods[target->ncolumns] = column->typmod;
+		target->types[target->ncolumns] = kr_types_lookup(column->type);
+		if (target->types[target->ncolumns++] == NULL)
+			elog(ERROR, "type %u is not an encrypted type", column->type);
+	}
+	target->estate = CreateExecutorState();
+	target->relinfo = makeNode(ResultRelInfo);
+	InitResultRelInfo(target->relinfo, target->relation, 0, NULL, 0);
+	ExecOpenIndices(target->relinfo, false);
+	target->moved = MakeSingleTupleTableSlot(RelationGetDescr(target->relation), &TTSOpsVirtual);
+	target->command = GetCurrentCommandId(true);
+	target->snapshot = RegisterSnapshot(GetLatestSnapshot());
+}
+
+static void
+close_target(KrTarget *target)
+{
+	UnregisterSnapshot(target->snapshot);
+	ExecDropSingleTupleTableSlot(target->moved);
+	ExecCloseIndices(target->relinfo);
+	FreeExecutorState(target->estate);
+}
+
+/* Walks blocks until the range or the time is up. Returns the first block that was not done. */
+static BlockNumber
+walk(KrTarget *target, BlockNumber from, BlockNumber end, KrRowCounts *counts, KrLeft *left)
+{
+	MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "keyring row", ALLOCSET_DEFAULT_SIZES);
+	TupleTableSlot *slot = table_slot_create(target->relation, NULL);
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kr_guc_reencrypt_batch_time);
+	BlockNumber at = from;
+	ItemPointerData first;
+	ItemPointerData last;
+	TableScanDesc scan;
+
+	ItemPointerSet(&first, from, FirstOffsetNumber);
+	ItemPointerSet(&last, end - 1, MaxOffsetNumber);
+	scan = table_beginscan_tidrange(target->relation, target->snapshot, &first, &last);
+	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
+	{
+		BlockNumber block = ItemPointerGetBlockNumber(&slot->tts_tid);
+		MemoryContext old;
+
+		if (block != at)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (block > from && GetCurrentTimestamp() >= deadline)
+			{
+				end = block;
+				break;
+			}
+			at = block;
+		}
+		old = MemoryContextSwitchTo(per_row);
+		kr_reencrypt_row(target, slot, counts, left);
+		MemoryContextSwitchTo(old);
+		ExecClearTuple(target->moved);
+		MemoryContextReset(per_row);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(per_row);
+	return end;
+}
+
+/* Publishing a change without a replica identity would stop the subscriber: PostgreSQL refuses such an UPDATE too. */
+static void
+work(KrTarget *target, KrJob *job, BlockNumber end, KrLeft *left)
+{
+	KrRowCounts counts = { 0 };
+	KrIdentity caller = kr_types_enter_owner(RelationGetRelid(target->relation));
+	int nest_level = NewGUCNestLevel();
+	BlockNumber from = job->next_block;
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (target->relation->rd_rel->relkind != RELKIND_MATVIEW)
+		CheckCmdReplicaIdentity(target->relation, CMD_UPDATE);
+	open_target(target, kr_reencrypt_columns_of(job, RelationGetRelid(target->relation)));
+	if (target->ncolumns > 0 && from < end)
+		job->next_block = walk(target, from, end, &counts, left);
+	else
+		job->next_block = end;
+	close_target(target);
+	AtEOXact_GUC(false, nest_level);
+	kr_types_leave_owner(caller);
+
+	job->done_blocks += job->next_block - Min(from, job->next_block);
+	job->scanned += counts.scanned;
+	job->moved += counts.moved;
+	job->skipped += counts.skipped;
+}
+
+KrBatchResult
+kr_reencrypt_batch(KrJob *job, uint32 target_tag, bool careful, KrLeft *left)
+{
+	KrTarget target = { .job = job, .tag = target_tag, .careful = careful };
+	BlockNumber end;
+
+	if (!ConditionalLockRelationOid(job->current, RowExclusiveLock))
+		return KR_BATCH_LOCKED;
+	target.relation = try_relation_open(job->current, NoLock);
+	if (target.relation == NULL)
+	{
+		job->next_block = job->end_block;
+		return KR_BATCH_DONE;
+	}
+	/* truncated or rewritten since the pass came to it */
+	end = Min(job->end_block, RelationGetNumberOfBlocks(target.relation));
+	work(&target, job, end, left);
+	if (job->next_block >= end)
+		job->next_block = job->end_block;
+	relation_close(target.relation, NoLock);
+	return KR_BATCH_DONE;
+}

@@ -1,0 +1,385 @@
+/*
+ * src/reencrypt/run.c
+ *
+ * A job, step by step; README.md has its states. A step is one transaction: what it moves, where
+ * it has come to and the counters are committed together, so that whenever this process or the
+ * server dies the next one goes on from there. Nothing that matters is in memory alone: the list of
+ * earlier transactions is made anew by whoever comes after, which can only make it longer.
+ *
+ * An error ends a step, not the job. The step is tried again with a subtransaction for each row, which
+ * records a row that is to blame; what fails then too has another cause, and the job waits.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "keys/lifecycle.h"
+#include "keys/ring.h"
+#include "miscadmin.h"
+#include "pg/extension.h"
+#include "pg/guc.h"
+#include "postmaster/interrupt.h"
+#include "reencrypt/completion.h"
+#include "reencrypt/pass.h"
+#include "reencrypt/run.h"
+#include "reencrypt/unmoved.h"
+#include "reencrypt/worklist.h"
+#include "storage/bufmgr.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/procarray.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+/* how long the job waits before it looks again whether what it waits for is still there */
+#define KR_FIRST_WAIT_MS 100
+#define KR_LONGEST_WAIT_MS 5000
+
+/* a wait that is shorter is not worth to be shown: the transactions of keyring_wait_for_job() are such */
+#define KR_SHOWN_WAIT_MS 400
+
+typedef enum KrStep
+{
+	KR_STEP_MOVED,   /* go on after keyring.reencrypt_delay */
+	KR_STEP_ON,      /* go on at once */
+	KR_STEP_COUNT,   /* the next step counts */
+	KR_STEP_BLOCKED, /* something is in the way: run->obstacle */
+	KR_STEP_END
+} KrStep;
+
+typedef struct KrRun
+{
+	int64 id;
+	MemoryContext memory; /* of one step */
+	bool careful;
+	long wait_ms; /* before the next step, when blocked */
+	KrEarlier earlier;
+	KrLeft left; /* by the pass, as far as this process made it */
+	int64 moved; /* by the pass, likewise */
+	KrObstacle obstacle;
+} KrRun;
+
+/* Whoever seals must be able to, before a value is blamed for what its new key lacks. */
+static const KrKeyRow *
+ready_primary(void)
+{
+	KrKey *key = kr_keys_primary();
+
+	kr_keys_require_primary();
+	kr_keys_ready(key, "seal a value");
+	return &key->row;
+}
+
+static int64
+size_of(const List *columns)
+{
+	Oid relation = InvalidOid;
+	int64 blocks = 0;
+
+	while (OidIsValid(relation = kr_reencrypt_next_relation(columns, relation)))
+	{
+		Relation rel = ConditionalLockRelationOid(relation, AccessShareLock) ? try_relation_open(relation, NoLock) : NULL;
+
+		if (rel == NULL)
+			continue;
+		blocks += RelationGetNumberOfBlocks(rel);
+		relation_close(rel, AccessShareLock);
+	}
+	return blocks;
+}
+
+static void
+begin_pass(KrRun *run, KrJob *job, int32 target_key)
+{
+	job->target_key = target_key;
+	job->pass++;
+	job->current = InvalidOid;
+	job->next_block = 0;
+	job->end_block = 0;
+	job->done_blocks = 0;
+	job->total_blocks = size_of(kr_reencrypt_columns(job, NULL));
+	job->scanned = 0;
+	job->skipped = 0;
+	job->pass_seconds = 0;
+	run->left = (KrLeft){ 0 };
+	run->moved = 0;
+	kr_reencrypt_earlier_reset(&run->earlier);
+}
+
+static KrStep
+blocked(KrRun *run, char *reason)
+{
+	run->obstacle = (KrObstacle){ .reason = reason };
+	return KR_STEP_BLOCKED;
+}
+
+static KrStep
+locked_by_others(KrRun *run, Oid relation)
+{
+	return blocked(run, psprintf("table \"%s\" is locked against writers", get_rel_name(relation)));
+}
+
+/* Goes to the next relation; KR_STEP_COUNT when the pass has been to all. */
+static KrStep
+next_relation(KrRun *run, KrJob *job)
+{
+	Oid next = kr_reencrypt_next_relation(kr_reencrypt_columns(job, NULL), job->current);
+	Relation relation;
+
+	if (OidIsValid(job->current))
+		kr_reencrypt_forget_others(job, job->current);
+	if (!OidIsValid(next))
+		return KR_STEP_COUNT;
+	if (!ConditionalLockRelationOid(next, AccessShareLock))
+		return locked_by_others(run, next);
+	relation = try_relation_open(next, NoLock);
+	job->current = next;
+	job->next_block = 0;
+	job->end_block = relation != NULL ? RelationGetNumberOfBlocks(relation) : 0;
+	if (relation != NULL)
+		relation_close(relation, AccessShareLock);
+	return KR_STEP_ON;
+}
+
+static KrStep
+move_batch(KrRun *run, KrJob *job, uint32 tag)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	int64 moved = job->moved;
+	KrLeft left = { 0 };
+
+	if (kr_reencrypt_batch(job, tag, run->careful, &left) == KR_BATCH_LOCKED)
+		return locked_by_others(run, job->current);
+	run->left.values += left.values;
+	if (TransactionIdIsValid(left.holder))
+		run->left.holder = left.holder;
+	run->moved += job->moved - moved;
+	job->pass_seconds += (double) (GetCurrentTimestamp() - start) / USECS_PER_SEC;
+	return KR_STEP_MOVED;
+}
+
+/* The step of a job whose row is locked. */
+static KrStep
+advance(KrRun *run, KrJob *job)
+{
+	const KrKeyRow *primary = ready_primary();
+	uint32 tag = primary->tag;
+	KrStep step;
+
+	if (job->pass == 0 || primary->id != job->target_key)
+		begin_pass(run, job, primary->id);
+	if (job->next_block < job->end_block)
+		step = move_batch(run, job, tag);
+	else
+		step = next_relation(run, job);
+	if (step == KR_STEP_COUNT && kr_reencrypt_earlier_run(&run->earlier, &run->obstacle))
+		return KR_STEP_BLOCKED;
+	if (step != KR_STEP_BLOCKED)
+		kr_reencrypt_save(job);
+	return step;
+}
+
+static void
+complete(KrJob *job)
+{
+	int unreadable;
+
+	(void) kr_reencrypt_columns(job, &unreadable);
+	kr_reencrypt_forget_gone();
+	kr_reencrypt_set_unreadable(job->id, unreadable);
+	kr_reencrypt_set_state(job->id, KR_JOB_COMPLETED);
+}
+
+/* What is left is held by others: the next pass waits a little, lest it go round and round. */
+static KrStep
+pass_again(KrRun *run, KrJob *job)
+{
+	KrLeft left = run->left;
+	bool in_vain = run->moved == 0;
+
+	begin_pass(run, job, job->target_key);
+	kr_reencrypt_save(job);
+	if (!in_vain)
+		return KR_STEP_ON;
+	run->obstacle = (KrObstacle){ .reason = pstrdup("rows are being changed or are locked by other transactions") };
+	if (TransactionIdIsValid(left.holder) && TransactionIdIsInProgress(left.holder))
+	{
+		run->obstacle.transaction = psprintf("%u", left.holder);
+		run->obstacle.pid = BackendXidGetPid(left.holder);
+	}
+	return KR_STEP_BLOCKED;
+}
+
+/* Counting may take long, so the job's row is locked only afterwards, and looked at once more. */
+static KrStep
+count(KrRun *run)
+{
+	KrJob *job = kr_reencrypt_read(run->id);
+	int32 target = job != NULL ? job->target_key : 0;
+	const KrKeyRow *primary = ready_primary();
+	uint32 tag = primary->tag;
+	bool clean;
+
+	if (job == NULL || !kr_reencrypt_is_workable(job->state) || primary->id != target)
+		return KR_STEP_ON;
+	clean = kr_reencrypt_all_moved(job, tag);
+	job = kr_reencrypt_read_locked(run->id);
+	primary = ready_primary();
+	if (job == NULL || !kr_reencrypt_is_workable(job->state) || primary->id != target)
+		return KR_STEP_ON;
+	if (!clean)
+		return pass_again(run, job);
+	complete(job);
+	return KR_STEP_END;
+}
+
+static KrStep
+step(KrRun *run, bool counting)
+{
+	KrJob *job;
+
+	/* the extension may have been dropped */
+	if (!OidIsValid(kr_pg_schema()))
+		return KR_STEP_END;
+	if (counting)
+		return count(run);
+	job = kr_reencrypt_read_locked(run->id);
+	if (job == NULL || !kr_reencrypt_is_workable(job->state))
+		return KR_STEP_END;
+	return advance(run, job);
+}
+
+/* Runs a step in a transaction of its own. False after an error, which is in *error. */
+static bool
+try_step(KrRun *run, bool counting, KrStep *result, ErrorData **error)
+{
+	volatile bool succeeded = false;
+
+	MemoryContextReset(run->memory);
+	run->obstacle = (KrObstacle){ 0 };
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		MemoryContextSwitchTo(run->memory);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		*result = step(run, counting);
+		if (*result == KR_STEP_BLOCKED && run->wait_ms >= KR_SHOWN_WAIT_MS)
+			kr_reencrypt_set_waiting(run->id, &run->obstacle);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		succeeded = true;
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(run->memory);
+		*error = CopyErrorData();
+		FlushErrorState();
+		AbortCurrentTransaction();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(run->memory);
+	return succeeded;
+}
+
+/* Shows the error in keyring_jobs; where even that fails, the log has it. */
+static void
+show_error(KrRun *run, const ErrorData *error)
+{
+	PG_TRY();
+	{
+		KrObstacle obstacle = { .reason = error->message };
+
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		if (OidIsValid(kr_pg_schema()))
+			kr_reencrypt_set_waiting(run->id, &obstacle);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(run->memory);
+		FlushErrorState();
+		AbortCurrentTransaction();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(run->memory);
+}
+
+/* Once for each time that the job begins to wait. */
+static void
+log_error(const KrRun *run, const ErrorData *error)
+{
+	if (run->wait_ms > KR_FIRST_WAIT_MS)
+		return;
+	ereport(LOG,
+			(errmsg("keyring: job %lld waits: %s", (long long) run->id, error->message),
+			 error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint != NULL ? errhint("%s", error->hint) : 0));
+}
+
+static void
+rest(long ms)
+{
+	if (ms > 0)
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, kr_pg_wait_event("KeyringJobMain"));
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+static void
+wait_for_obstacle(KrRun *run)
+{
+	rest(run->wait_ms);
+	run->wait_ms = Min(run->wait_ms * 2, KR_LONGEST_WAIT_MS);
+}
+
+void
+kr_reencrypt_run(int64 id)
+{
+	KrRun run = { .id = id, .wait_ms = KR_FIRST_WAIT_MS };
+	KrStep result = KR_STEP_ON;
+	ErrorData *error;
+
+	run.memory = AllocSetContextCreate(TopMemoryContext, "keyring job", ALLOCSET_DEFAULT_SIZES);
+	while (result != KR_STEP_END)
+	{
+		if (try_step(&run, result == KR_STEP_COUNT, &result, &error))
+		{
+			run.careful = false;
+			if (result == KR_STEP_BLOCKED)
+			{
+				wait_for_obstacle(&run);
+				continue;
+			}
+			run.wait_ms = KR_FIRST_WAIT_MS;
+			rest(result == KR_STEP_MOVED ? kr_guc_reencrypt_delay : 0);
+			continue;
+		}
+		result = KR_STEP_ON;
+		if (!run.careful)
+			run.careful = true;
+		else
+		{
+			log_error(&run, error);
+			show_error(&run, error);
+			wait_for_obstacle(&run);
+		}
+	}
+	kr_reencrypt_earlier_reset(&run.earlier);
+	MemoryContextDelete(run.memory);
+}

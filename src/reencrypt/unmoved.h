@@ -1,0 +1,36 @@
+/*
+ * src/reencrypt/unmoved.h
+ *
+ * Rows of keyring_unmoved: values that could not be moved. A pass writes each anew that it
+ * finds, and drops at its end those it has not found again: moved, changed or deleted since.
+ */
+#ifndef KR_REENCRYPT_UNMOVED_H
+#define KR_REENCRYPT_UNMOVED_H
+
+#include "executor/tuptable.h"
+#include "reencrypt/jobs.h"
+#include "utils/relcache.h"
+
+/*
+ * Whether an error is about the value itself: then it is recorded, and the job goes on. Where it is
+ * not (no connection, no space, cancelled), the job waits. Reason is a word of the table's CHECK.
+ */
+extern const char *kr_reencrypt_reason(const ErrorData *error, bool skip_unavailable);
+
+/* Records one value of a row. tag 0: no header could be read. */
+extern void kr_reencrypt_record(const KrJob *job, Relation relation, AttrNumber attnum, TupleTableSlot *row, uint32 tag,
+								const char *reason, const ErrorData *error);
+
+/* Drops what this pass has not found in the columns of a relation, which it has done. */
+extern void kr_reencrypt_forget_others(const KrJob *job, Oid relation);
+
+/* Drops what is about relations that are gone. */
+extern void kr_reencrypt_forget_gone(void);
+
+/* A look at what is recorded of one relation, by place. */
+typedef struct KrRecorded KrRecorded;
+extern KrRecorded *kr_reencrypt_recorded_begin(Oid relation);
+extern bool kr_reencrypt_is_recorded(KrRecorded *recorded, AttrNumber attnum, ItemPointer place);
+extern void kr_reencrypt_recorded_end(KrRecorded *recorded);
+
+#endif
