@@ -50,7 +50,7 @@ refuse_in_use(const KrKeyRow *row, Oid relid, int64 values)
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 errmsg("cannot destroy %s: values still need it", kr_pg_key_words(row->id, row->label)),
 			 errdetail("Table \"%s\" holds %lld of them.", get_rel_name(relid), (long long) values),
-			 errhint("Re-encrypt them under the primary key first; SELECT * FROM keyring_census() counts them.")));
+			 errhint("Move them to the primary key with keyring_reencrypt() first; SELECT * FROM keyring_census() counts them.")));
 }
 
 static void

@@ -68,9 +68,10 @@ typedef struct KrRun
 static const KrKeyRow *
 ready_primary(void)
 {
-	KrKey *key = kr_keys_primary();
+	KrKey *key;
 
 	kr_keys_require_primary();
+	key = kr_keys_primary();
 	kr_keys_ready(key, "seal a value");
 	return &key->row;
 }
