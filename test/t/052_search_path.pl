@@ -168,6 +168,7 @@ $temporary .= join '',
   qw(text bytea oid name int4 bool);
 
 my $keys = '(SELECT pg_catalog.max(id) FROM shared.keyring_keys)';
+my $job = '(SELECT pg_catalog.max(id) FROM shared.keyring_jobs)';
 my @calls = (
 	q(SELECT shared.keyring_create_key()),
 	q(SELECT shared.keyring_create_key(label => 'x')),
@@ -188,7 +189,10 @@ my @calls = (
 	q(SELECT shared.keyring_decrypt_column('evil.quiet', 'n')),
 	q(SELECT shared.keyring_encrypt_column('evil.quiet_part', 'n')),
 	q(SELECT shared.keyring_decrypt_column('evil.quiet_part', 'n')),
-	(map { "TABLE shared.keyring_$_" } qw(keys events stats columns))
+	qq(BEGIN; SELECT shared.keyring_reencrypt('evil.quiet', 'v'); SELECT shared.keyring_pause_job($job); SELECT shared.keyring_resume_job($job);
+		SELECT shared.keyring_cancel_job($job); COMMIT),
+	q(SELECT shared.keyring_reencrypt(); CALL shared.keyring_wait_for_job()),
+	(map { "TABLE shared.keyring_$_" } qw(keys events stats columns jobs unrecoverable))
 );
 
 # Statements that are qualified throughout: whatever else they run comes from keyring's hooks.
