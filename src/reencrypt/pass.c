@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "access/sysattr.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "executor/executor.h"
@@ -28,6 +29,20 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+
+/* The columns of a key that others may refer to are not moved while they hold on to it. */
+static LockTupleMode
+lock_for(Relation relation, const AttrNumber *attnums, int n)
+{
+	Bitmapset *key = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_KEY);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (bms_is_member(attnums[i] - FirstLowInvalidHeapAttributeNumber, key))
+			return LockTupleExclusive;
+	}
+	return LockTupleNoKeyExclusive;
+}
 
 static void
 open_target(KrTarget *target, const List *columns)
@@ -52,6 +67,8 @@ open_target(KrTarget *target, const List *columns)
 	InitResultRelInfo(target->relinfo, target->relation, 0, NULL, 0);
 	ExecOpenIndices(target->relinfo, false);
 	target->moved = MakeSingleTupleTableSlot(RelationGetDescr(target->relation), &TTSOpsVirtual);
+	target->locked = table_slot_create(target->relation, NULL);
+	target->lock = lock_for(target->relation, target->attnums, target->ncolumns);
 	target->command = GetCurrentCommandId(true);
 	target->snapshot = RegisterSnapshot(GetLatestSnapshot());
 }
@@ -60,6 +77,7 @@ static void
 close_target(KrTarget *target)
 {
 	UnregisterSnapshot(target->snapshot);
+	ExecDropSingleTupleTableSlot(target->locked);
 	ExecDropSingleTupleTableSlot(target->moved);
 	ExecCloseIndices(target->relinfo);
 	FreeExecutorState(target->estate);

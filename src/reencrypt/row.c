@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "executor/executor.h"
@@ -109,14 +110,43 @@ reseal_carefully(KrTarget *target, int column, TupleTableSlot *row, uint32 tag, 
 	return false;
 }
 
+/* Whether a transaction has left its mark on the row, running or not. A glance without a lock, to save one where nobody is. */
+static bool
+is_marked(const TupleTableSlot *row)
+{
+	return !TTS_IS_BUFFERTUPLE(row) ||
+		(((const BufferHeapTupleTableSlot *) row)->base.tuple->t_data->t_infomask & HEAP_XMAX_INVALID) == 0;
+}
+
+/*
+ * Locks the row unless somebody else has. heap_update() itself cannot be told not to wait; when somebody
+ * comes between this and that, it waits, and lock_timeout ends the step.
+ */
+static TM_Result
+lock_row(KrTarget *target, TupleTableSlot *row, TM_FailureData *failure)
+{
+	TM_Result result;
+
+	if (!is_marked(row))
+		return TM_Ok;
+	result = table_tuple_lock(target->relation, &row->tts_tid, target->snapshot, target->locked, target->command,
+							  target->lock, LockWaitSkip, 0, failure);
+	ExecClearTuple(target->locked);
+	return result;
+}
+
 /* Stores target->moved in the place of row, with its index entries. */
 static TM_Result
 store(KrTarget *target, TupleTableSlot *row, TM_FailureData *failure)
 {
 	LockTupleMode lock;
 	KR_INDEX_UPDATE indexes;
-	TM_Result result = table_tuple_update(target->relation, &row->tts_tid, target->moved, target->command, target->snapshot,
-										  InvalidSnapshot, false, failure, &lock, &indexes);
+	TM_Result result = lock_row(target, row, failure);
+
+	if (result != TM_Ok)
+		return result;
+	result = table_tuple_update(target->relation, &row->tts_tid, target->moved, target->command, target->snapshot,
+								InvalidSnapshot, true, failure, &lock, &indexes);
 
 	/*
 	 * What a deferrable constraint wants to be checked again is not: the token is the one that was
@@ -168,6 +198,7 @@ count_result(TM_Result result, const TM_FailureData *failure, int values, KrRowC
 			break;
 		case TM_Updated:
 		case TM_BeingModified:
+		case TM_WouldBlock:
 			left->values += values;
 			left->holder = failure->xmax;
 			break;

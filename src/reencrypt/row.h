@@ -8,6 +8,7 @@
 #define KR_REENCRYPT_ROW_H
 
 #include "nodes/execnodes.h"
+#include "nodes/lockoptions.h"
 #include "reencrypt/pass.h"
 #include "types/basetype.h"
 #include "utils/snapshot.h"
@@ -27,7 +28,9 @@ typedef struct KrTarget
 	CommandId command;
 	EState *estate;
 	ResultRelInfo *relinfo;
-	TupleTableSlot *moved; /* virtual */
+	TupleTableSlot *moved;  /* virtual */
+	TupleTableSlot *locked; /* for the table's access method */
+	LockTupleMode lock;     /* as an UPDATE of these columns would take it */
 } KrTarget;
 
 typedef struct KrRowCounts

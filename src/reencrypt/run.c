@@ -382,5 +382,6 @@ kr_reencrypt_run(int64 id)
 		}
 	}
 	kr_reencrypt_earlier_reset(&run.earlier);
+	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextDelete(run.memory);
 }
