@@ -2,7 +2,7 @@
  * src/reencrypt/row.c
  *
  * A concurrent writer wins: a row that somebody has changed, or is changing, is left to the
- * next pass. Nobody is waited for, so that no batch lasts longer than it should and
+ * next pass. Nobody is waited for (but see lock_row), so that no batch lasts longer than it should and
  * its locks delay nobody.
  */
 #include "postgres.h"

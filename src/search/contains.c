@@ -17,17 +17,25 @@
 #include "miscadmin.h"
 #include "search/contains.h"
 #include "search/guard.h"
+#include "storage/lmgr.h"
 #include "types/basetype.h"
 #include "utils/lsyscache.h"
 
+/*
+ * Locks the type, or table, until the transaction ends: whoever adds an encrypted column to it must wait, and then find
+ * what this transaction has made of it.
+ */
 static bool
 row_contains_encrypted(Oid relation)
 {
-	Relation catalog = table_open(AttributeRelationId, AccessShareLock);
-	SysScanDesc scan = kr_search_begin_column_scan(catalog, relation);
+	Relation catalog;
+	SysScanDesc scan;
 	bool result = false;
 	HeapTuple row;
 
+	LockRelationOid(relation, AccessShareLock);
+	catalog = table_open(AttributeRelationId, AccessShareLock);
+	scan = kr_search_begin_column_scan(catalog, relation);
 	while (!result && HeapTupleIsValid(row = systable_getnext(scan)))
 	{
 		Form_pg_attribute column = (Form_pg_attribute) GETSTRUCT(row);
