@@ -140,6 +140,16 @@ extern bool kr_types_generic_equal(const KrBaseType *self, Datum a, Datum b);
 extern uint32 kr_types_generic_hash(const KrBaseType *self, Datum plain);
 extern int kr_types_generic_compare(const KrBaseType *self, Datum a, Datum b, Oid collation);
 
+#ifdef WORDS_BIGENDIAN
+#error "keyring seals numeric and jsonb as little-endian machines store them"
+#endif
+
+/* The canonical form of a numeric, palloc'd: 1.5 and 1.50 have the same. To be given to kr_types_forget_form(). */
+extern bytea *kr_types_canonical_numeric(Datum plain);
+
+/* Wipes and frees the bytes of a value. */
+extern void kr_types_forget_form(bytea *form);
+
 /* The base types, each in a file of its kind. */
 extern const KrBaseType kr_types_text;
 extern const KrBaseType kr_types_bytea;

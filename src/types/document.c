@@ -19,13 +19,6 @@
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
-#ifdef WORDS_BIGENDIAN
-#error "keyring seals numeric and jsonb as little-endian machines store them"
-#endif
-
-/* offset of the display scale in what numeric_send() makes */
-#define KR_NUMERIC_SCALE_AT 6
-
 static void
 append_bytes(StringInfo out, const char *bytes, int len)
 {
@@ -45,11 +38,9 @@ append_scalar(StringInfo out, const JsonbValue *value)
 			append_bytes(out, value->val.string.val, value->val.string.len);
 			break;
 		case jbvNumeric:
-			number = DatumGetByteaP(DirectFunctionCall1(numeric_send, NumericGetDatum(value->val.numeric)));
-			memset(VARDATA(number) + KR_NUMERIC_SCALE_AT, 0, 2);
+			number = kr_types_canonical_numeric(NumericGetDatum(value->val.numeric));
 			append_bytes(out, VARDATA(number), (int) (VARSIZE(number) - VARHDRSZ));
-			explicit_bzero(VARDATA(number), VARSIZE(number) - VARHDRSZ);
-			pfree(number);
+			kr_types_forget_form(number);
 			break;
 		case jbvBool:
 			appendStringInfoChar(out, value->val.boolean ? 1 : 0);

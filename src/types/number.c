@@ -13,16 +13,12 @@
 #include "types/envelope.h"
 #include "utils/fmgrprotos.h"
 
-#ifdef WORDS_BIGENDIAN
-#error "keyring seals numeric and jsonb as little-endian machines store them"
-#endif
-
 /* In what numeric_send() makes: the number of digits after the point, by which equal numbers differ. */
 #define KR_NUMERIC_SCALE_AT 6
 
 /* 1.5 and 1.50 have the same digits: they differ in their display scale only. */
-static bytea *
-canonical_numeric(Datum plain)
+bytea *
+kr_types_canonical_numeric(Datum plain)
 {
 	bytea *form = DatumGetByteaP(DirectFunctionCall1(numeric_send, plain));
 
@@ -31,8 +27,8 @@ canonical_numeric(Datum plain)
 	return form;
 }
 
-static void
-forget_form(bytea *form)
+void
+kr_types_forget_form(bytea *form)
 {
 	explicit_bzero(VARDATA(form), VARSIZE(form) - VARHDRSZ);
 	pfree(form);
@@ -42,13 +38,13 @@ static struct varlena *
 numeric_seal(const KrBaseType *self, Datum plain, int32 mode)
 {
 	struct varlena *value = kr_types_detoast(plain);
-	bytea *form = mode == KR_TYPMOD_RANDOMIZED ? NULL : canonical_numeric(plain);
+	bytea *form = mode == KR_TYPMOD_RANDOMIZED ? NULL : kr_types_canonical_numeric(plain);
 	KrCanonical canonical = { form ? VARDATA(form) : NULL, form ? VARSIZE(form) - VARHDRSZ : 0 };
 	struct varlena *result = kr_keys_seal(self->oid, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value),
 										  form ? &canonical : NULL);
 
 	if (form != NULL)
-		forget_form(form);
+		kr_types_forget_form(form);
 	kr_types_free_detoasted(value, plain);
 	return result;
 }
@@ -66,11 +62,11 @@ numeric_open(const KrBaseType *self, const struct varlena *envelope, KrReader re
 static void
 numeric_token(const KrBaseType *self, uint8 *out, Datum plain)
 {
-	bytea *form = canonical_numeric(plain);
+	bytea *form = kr_types_canonical_numeric(plain);
 	KrCanonical canonical = { VARDATA(form), VARSIZE(form) - VARHDRSZ };
 
 	kr_keys_token(out, self->oid, &canonical);
-	forget_form(form);
+	kr_types_forget_form(form);
 }
 
 static struct varlena *
@@ -81,7 +77,7 @@ inet_seal(const KrBaseType *self, Datum plain, int32 mode)
 	struct varlena *result = kr_keys_seal(self->oid, canonical.bytes, canonical.len,
 										  mode == KR_TYPMOD_RANDOMIZED ? NULL : &canonical);
 
-	forget_form(form);
+	kr_types_forget_form(form);
 	return result;
 }
 
@@ -105,7 +101,7 @@ inet_token(const KrBaseType *self, uint8 *out, Datum plain)
 	KrCanonical canonical = { VARDATA(form), VARSIZE(form) - VARHDRSZ };
 
 	kr_keys_token(out, self->oid, &canonical);
-	forget_form(form);
+	kr_types_forget_form(form);
 }
 
 const KrBaseType kr_types_numeric = {
