@@ -62,6 +62,7 @@ typedef struct KrRun
 	KrLeft left; /* by the pass, as far as this process made it */
 	int64 moved; /* by the pass, likewise */
 	KrObstacle obstacle;
+	KrStep result; /* of the last step */
 } KrRun;
 
 /* Whoever seals must be able to, before a value is blamed for what its new key lacks. */
@@ -255,52 +256,33 @@ step(KrRun *run, bool counting)
 	return advance(run, job);
 }
 
-/* Runs a step in a transaction of its own. False after an error, which is in *error. */
-static bool
-try_step(KrRun *run, bool counting, KrStep *result, ErrorData **error)
+static void
+take_step(KrRun *run)
 {
-	volatile bool succeeded = false;
-
-	MemoryContextReset(run->memory);
-	run->obstacle = (KrObstacle){ 0 };
-	PG_TRY();
-	{
-		StartTransactionCommand();
-		MemoryContextSwitchTo(run->memory);
-		PushActiveSnapshot(GetTransactionSnapshot());
-		*result = step(run, counting);
-		if (*result == KR_STEP_BLOCKED && run->wait_ms >= KR_SHOWN_WAIT_MS)
-			kr_reencrypt_set_waiting(run->id, &run->obstacle);
-		PopActiveSnapshot();
-		CommitTransactionCommand();
-		succeeded = true;
-	}
-	PG_CATCH();
-	{
-		HOLD_INTERRUPTS();
-		MemoryContextSwitchTo(run->memory);
-		*error = CopyErrorData();
-		FlushErrorState();
-		AbortCurrentTransaction();
-		RESUME_INTERRUPTS();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(run->memory);
-	return succeeded;
+	run->result = step(run, run->result == KR_STEP_COUNT);
+	if (run->result == KR_STEP_BLOCKED && run->wait_ms >= KR_SHOWN_WAIT_MS)
+		kr_reencrypt_set_waiting(run->id, &run->obstacle);
 }
 
-/* Shows the error in keyring_jobs; where even that fails, the log has it. */
 static void
-show_error(KrRun *run, const ErrorData *error)
+show_obstacle(KrRun *run)
 {
+	if (OidIsValid(kr_pg_schema()))
+		kr_reencrypt_set_waiting(run->id, &run->obstacle);
+}
+
+/* Returns the error that has ended the transaction, in the job's memory, or NULL. */
+static ErrorData *
+in_transaction(KrRun *run, void (*work)(KrRun *run))
+{
+	ErrorData *volatile error = NULL;
+
 	PG_TRY();
 	{
-		KrObstacle obstacle = { .reason = error->message };
-
 		StartTransactionCommand();
+		MemoryContextSwitchTo(run->memory);
 		PushActiveSnapshot(GetTransactionSnapshot());
-		if (OidIsValid(kr_pg_schema()))
-			kr_reencrypt_set_waiting(run->id, &obstacle);
+		work(run);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 	}
@@ -308,12 +290,14 @@ show_error(KrRun *run, const ErrorData *error)
 	{
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(run->memory);
+		error = CopyErrorData();
 		FlushErrorState();
 		AbortCurrentTransaction();
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(run->memory);
+	return error;
 }
 
 /* Once for each time that the job begins to wait. */
@@ -349,37 +333,51 @@ wait_for_obstacle(KrRun *run)
 	run->wait_ms = Min(run->wait_ms * 2, KR_LONGEST_WAIT_MS);
 }
 
+static void
+after_step(KrRun *run)
+{
+	run->careful = false;
+	if (run->result == KR_STEP_BLOCKED)
+	{
+		wait_for_obstacle(run);
+		return;
+	}
+	run->wait_ms = KR_FIRST_WAIT_MS;
+	rest(run->result == KR_STEP_MOVED ? kr_guc_reencrypt_delay : 0);
+}
+
+/* The error is shown in keyring_jobs; where even that fails, the log has it. */
+static void
+after_error(KrRun *run, const ErrorData *error)
+{
+	run->result = KR_STEP_ON;
+	if (!run->careful)
+	{
+		run->careful = true;
+		return;
+	}
+	log_error(run, error);
+	run->obstacle = (KrObstacle){ .reason = error->message };
+	(void) in_transaction(run, show_obstacle);
+	wait_for_obstacle(run);
+}
+
 void
 kr_reencrypt_run(int64 id)
 {
-	KrRun run = { .id = id, .wait_ms = KR_FIRST_WAIT_MS };
-	KrStep result = KR_STEP_ON;
+	KrRun run = { .id = id, .wait_ms = KR_FIRST_WAIT_MS, .result = KR_STEP_ON };
 	ErrorData *error;
 
 	run.memory = AllocSetContextCreate(TopMemoryContext, "keyring job", ALLOCSET_DEFAULT_SIZES);
-	while (result != KR_STEP_END)
+	while (run.result != KR_STEP_END)
 	{
-		if (try_step(&run, result == KR_STEP_COUNT, &result, &error))
-		{
-			run.careful = false;
-			if (result == KR_STEP_BLOCKED)
-			{
-				wait_for_obstacle(&run);
-				continue;
-			}
-			run.wait_ms = KR_FIRST_WAIT_MS;
-			rest(result == KR_STEP_MOVED ? kr_guc_reencrypt_delay : 0);
-			continue;
-		}
-		result = KR_STEP_ON;
-		if (!run.careful)
-			run.careful = true;
+		MemoryContextReset(run.memory);
+		run.obstacle = (KrObstacle){ 0 };
+		error = in_transaction(&run, take_step);
+		if (error == NULL)
+			after_step(&run);
 		else
-		{
-			log_error(&run, error);
-			show_error(&run, error);
-			wait_for_obstacle(&run);
-		}
+			after_error(&run, error);
 	}
 	kr_reencrypt_earlier_reset(&run.earlier);
 	MemoryContextSwitchTo(TopMemoryContext);
