@@ -38,6 +38,9 @@ typedef struct KrRequestResult
 	uint8 token_key_id[KR_TOKEN_KEY_IDBYTES];
 } KrRequestResult;
 
+/* How many requests there can be at once, and so how many the worker can be at. */
+#define KR_REQUEST_SLOTS 8
+
 /* How long a backend waits for a worker to appear: one that has ended is back after a second, on a busy machine later. */
 #define KR_WORKER_PATIENCE_MS 5000
 
@@ -60,13 +63,20 @@ extern bool kr_keys_worker_answers(void);
 
 /* ---- the worker ---- */
 
-typedef KrStatus (*KrRequestHandler)(KrRequestResult *result, const KrRequest *request);
+/*
+ * Takes the next request, which then belongs to the worker until kr_keys_request_end; its number, or -1 when there
+ * is none. *result is empty.
+ */
+extern int kr_keys_request_take(const KrRequest **request, KrRequestResult **result);
 
-/* Runs handler on the next request; false when there is none. */
-extern bool kr_keys_request_serve(KrRequestHandler handler);
+/*
+ * Hands the result over. KR_KMS_ABORTED: this worker is ending, the next one serves the request,
+ * unless nobody waits for it any more.
+ */
+extern void kr_keys_request_end(int number, KrStatus status);
 
-/* For the handler: whether nobody waits for the running request any more. False outside of a handler. */
-extern bool kr_keys_request_abandoned(void);
+/* Whether nobody waits for a request any more. */
+extern bool kr_keys_request_abandoned(int number);
 
 /* A sign of life, also in the middle of a provider's call. */
 extern void kr_keys_worker_beat(void);

@@ -7,6 +7,7 @@
  * libcurl resolves names in threads of its own. They are born with every signal
  * blocked, or one of them would run the server's signal handlers.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -155,4 +156,26 @@ kr_kms_http_drive(int fd, bool readable, bool writable)
 	}
 	collect();
 	kr_kms_http_signals_back(&before);
+}
+
+void
+kr_kms_http_pump(int ms)
+{
+	struct pollfd fds[KR_HTTP_SOCKETSMAX];
+	int count = socket_count; /* driving changes the table */
+	long left = kr_kms_http_due();
+
+	for (int i = 0; i < count; i++)
+		fds[i] = (struct pollfd){
+			.fd = sockets[i].fd, .events = (short) ((sockets[i].read ? POLLIN : 0) | (sockets[i].write ? POLLOUT : 0))
+		};
+	if (poll(fds, (nfds_t) count, left >= 0 && left < ms ? (int) left : ms) > 0)
+	{
+		for (int i = 0; i < count; i++)
+		{
+			if (fds[i].revents != 0)
+				kr_kms_http_drive(fds[i].fd, (fds[i].revents & ~POLLOUT) != 0, (fds[i].revents & POLLOUT) != 0);
+		}
+	}
+	kr_kms_http_drive(-1, false, false);
 }

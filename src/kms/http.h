@@ -80,4 +80,7 @@ extern long kr_kms_http_due(void);
 /* Goes on with one socket that is ready; -1: with what time has brought. */
 extern void kr_kms_http_drive(int fd, bool readable, bool writable);
 
+/* The three in one, for who waits for nothing else: waits up to ms, then goes on with all that is ready. */
+extern void kr_kms_http_pump(int ms);
+
 #endif

@@ -4,7 +4,6 @@
  * The server is a child that forks for each connection, so that a slow answer delays no other.
  */
 #include <arpa/inet.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,31 +145,12 @@ kit_http_sent(void)
 	return shared->sent;
 }
 
-void
-kit_http_turn(int ms)
-{
-	KrHttpSocket sockets[16];
-	struct pollfd fds[16];
-	int count = kr_kms_http_sockets(sockets, 16);
-	long due = kr_kms_http_due();
-
-	for (int i = 0; i < count; i++)
-		fds[i] = (struct pollfd){ sockets[i].fd, (short) ((sockets[i].read ? POLLIN : 0) | (sockets[i].write ? POLLOUT : 0)), 0 };
-	poll(fds, (nfds_t) count, due >= 0 && due < ms ? (int) due : ms);
-	for (int i = 0; i < count; i++)
-	{
-		if (fds[i].revents != 0)
-			kr_kms_http_drive(fds[i].fd, (fds[i].revents & ~POLLOUT) != 0, (fds[i].revents & POLLOUT) != 0);
-	}
-	kr_kms_http_drive(-1, false, false);
-}
-
 const KrHttpAnswer *
 kit_http_wait(const KrHttpRequest *request)
 {
 	double end = kit_seconds() + 20;
 
 	while (kr_kms_http_answer(request) == NULL && kit_seconds() < end)
-		kit_http_turn(100);
+		kr_kms_http_pump(100);
 	return kr_kms_http_answer(request);
 }

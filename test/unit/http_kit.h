@@ -29,9 +29,6 @@ extern void kit_http_reset(void);
 /* The last request, head and body. */
 extern const char *kit_http_sent(void);
 
-/* Lets what runs go on for up to ms, or until a socket was ready or time was due. */
-extern void kit_http_turn(int ms);
-
 /* Drives until the request has ended, at most 20 s. */
 extern const KrHttpAnswer *kit_http_wait(const KrHttpRequest *request);
 
