@@ -44,7 +44,7 @@ typedef struct KrKmsHost
 typedef struct KrKmsReport
 {
 	char message[384];   /* what could not be done, lower case, no period: "could not read root key file \"...\": ..." */
-	char hint[384];      /* what to do next, a sentence; may be empty */
+	char hint[640];      /* what to do next, a sentence; may be empty */
 	char complaint[260]; /* what an operator's program said of itself, which goes on from message; may be empty. Whatever
 						  * it holds, it is not for those who merely read a value: only for the log and for admins */
 	char notice[384];    /* something the user must be told although the call went well; may be empty */
@@ -60,8 +60,10 @@ typedef struct KrKmsWrap
 typedef struct KrKmsDescription
 {
 	char current_version[KR_KMS_VERSIONMAX];
-	char protection[32]; /* protection level, e.g. "file", "command", "HSM" */
-	uint64_t device;     /* st_dev of the file that holds the KEK; 0 where it is in no file here */
+	char protection[32];    /* protection level, e.g. "file", "command", "HSM" */
+	char next_rotation[40]; /* RFC 3339; "" where it is not known or there is none */
+	char destroy_time[40];  /* of the current version, likewise */
+	uint64_t device;        /* st_dev of the file that holds the KEK; 0 where it is in no file here */
 } KrKmsDescription;
 
 typedef struct KrKmsCall KrKmsCall;
