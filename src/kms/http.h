@@ -63,6 +63,9 @@ extern void kr_kms_http_free(KrHttpRequest *request);
  */
 extern bool kr_kms_http_may_ask(const char *url, char *host);
 
+/* Whether a host, as kr_kms_http_may_ask names it, is this machine. */
+extern bool kr_kms_http_is_loopback(const char *host);
+
 /* ---- the driver ---- */
 
 typedef struct KrHttpSocket

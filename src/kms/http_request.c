@@ -31,8 +31,8 @@ struct KrHttpRequest
 };
 
 /* "localhost" and literal addresses of this machine; a name could be made to point anywhere. */
-static bool
-is_loopback(const char *host)
+bool
+kr_kms_http_is_loopback(const char *host)
 {
 	struct in_addr v4;
 
@@ -90,7 +90,7 @@ kr_kms_http_may_ask(const char *url, char *host)
 	curl_url_cleanup(parsed);
 	if (host != NULL)
 		strcpy(host, name);
-	return good && (strcmp(scheme, "https") == 0 || (strcmp(scheme, "http") == 0 && is_loopback(name)));
+	return good && (strcmp(scheme, "https") == 0 || (strcmp(scheme, "http") == 0 && kr_kms_http_is_loopback(name)));
 }
 
 static size_t
