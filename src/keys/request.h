@@ -12,9 +12,11 @@
 
 typedef enum KrRequestOp
 {
-	KR_REQUEST_CREATE, /* key: uuid, provider, resource of the new one; other: a key to take the token key from */
-	KR_REQUEST_REWRAP, /* key: to be wrapped under the KEK's current version */
-	KR_REQUEST_CHECK   /* key: unwrapped and verified live, whatever the cache says */
+	KR_REQUEST_CREATE,  /* key: uuid, provider, resource of the new one; other: a key to take the token key from */
+	KR_REQUEST_REWRAP,  /* key: to be wrapped under the KEK's current version */
+	KR_REQUEST_CHECK,   /* key: unwrapped and verified live, whatever the cache says */
+	KR_REQUEST_TRY,     /* key: uuid, provider, resource: all that making a key would do, with material that is thrown away */
+	KR_REQUEST_IDENTIFY /* key: provider */
 } KrRequestOp;
 
 typedef struct KrRequest
@@ -26,8 +28,18 @@ typedef struct KrRequest
 	KrWrapped other;
 } KrRequest;
 
+/* How far a TRY has come: status is that of this step. */
+typedef enum KrTryStep
+{
+	KR_TRY_CREDENTIALS,
+	KR_TRY_WRAP,
+	KR_TRY_UNWRAP
+} KrTryStep;
+
 typedef struct KrRequestResult
 {
+	KrTryStep reached;
+	char identity[KR_KMS_IDENTITYMAX]; /* of TRY and IDENTIFY */
 	KrStatus status;
 	KrKmsReport report;
 	KrStatus describe_status;

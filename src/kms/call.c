@@ -16,12 +16,18 @@ run(KrKmsCall *call)
 	switch (call->op)
 	{
 		case KR_KMS_WRAP:
-			return provider->wrap(call->wrapped, call->secret, call->aad, call->aad_len, call->resource, &call->host, call->report);
+			return provider->wrap(call->wrapped, call->secret, call->aad, call->aad_len, call->resource, &call->host,
+								  call->report);
 		case KR_KMS_UNWRAP:
 			return provider->unwrap(call->unwrapped, call->wrap, call->wrap_len, call->aad, call->aad_len, call->resource,
 									&call->host, call->report);
 		case KR_KMS_DESCRIBE:
 			return provider->describe(call->description, call->resource, &call->host, call->report);
+		case KR_KMS_IDENTIFY:
+			/* nobody has to grant anything to who asks no service */
+			memset(call->report, 0, sizeof(*call->report));
+			call->identity[0] = '\0';
+			return KR_OK;
 	}
 	return KR_KMS_CONFIG;
 }

@@ -40,7 +40,7 @@ typedef struct KrGcpProblem
 	long code;        /* 0 = there is no answer */
 	long retry_after; /* s, -1 = not said */
 	char version[24]; /* number of the key version that it is about, if it says so */
-	char state[40];   /* the version's state, in the service's word */
+	char state[64];   /* the version's state, in the service's word */
 	char words[256];  /* the service's own, printable: for the log and for admins */
 } KrGcpProblem;
 
@@ -62,7 +62,8 @@ extern void kr_kms_gcp_explain(KrKmsReport *report, const KrGcpProblem *problem,
  * Read a success. key is the canonical name that was asked for. KR_KMS_INTEGRITY when anything in it is not
  * as it must be, with words in report; out is then empty.
  */
-extern KrStatus kr_kms_gcp_read_encrypt(KrKmsWrap *out, const KrHttpAnswer *answer, const char *key, KrKmsReport *report) KR_MUST_CHECK;
+extern KrStatus kr_kms_gcp_read_encrypt(KrKmsWrap *out, const KrHttpAnswer *answer, const char *key,
+										KrKmsReport *report) KR_MUST_CHECK;
 extern KrStatus kr_kms_gcp_read_decrypt(KrSecret *out, const KrHttpAnswer *answer, KrKmsReport *report) KR_MUST_CHECK;
 
 /* A key that cannot wrap is a problem, whose class is returned; out is filled as far as it goes. */

@@ -188,6 +188,12 @@ finish_with_problem(KrKmsCall *call, GcpCall *state)
 static bool
 out_of_time(KrKmsCall *call, GcpCall *state)
 {
+	if (call->op == KR_KMS_IDENTIFY)
+	{
+		kr_kms_say(call->report->message, sizeof(call->report->message),
+				   "there was no access token within %d ms", call->host.timeout_ms);
+		return finish(call, state, KR_KMS_UNAVAILABLE);
+	}
 	if (state->problem.status == KR_OK)
 	{
 		state->problem.status = KR_KMS_UNAVAILABLE;
@@ -275,6 +281,8 @@ read_answer(KrKmsCall *call, GcpCall *state, const KrHttpAnswer *answer)
 			return kr_kms_gcp_read_decrypt(call->unwrapped, answer, call->report);
 		case KR_KMS_DESCRIBE:
 			return kr_kms_gcp_read_key(call->description, &state->problem, answer, state->name, call->report);
+		case KR_KMS_IDENTIFY:
+			break; /* asks the service nothing */
 	}
 	return KR_KMS_CONFIG;
 }
@@ -314,6 +322,11 @@ go_on(KrKmsCall *call, GcpCall *state, int64_t now)
 		case KR_GCP_TOKEN_FAILED:
 			return finish(call, state, status);
 		case KR_GCP_TOKEN_READY:
+			if (call->op == KR_KMS_IDENTIFY)
+			{
+				kr_kms_say(call->identity, KR_KMS_IDENTITYMAX, "%s", kr_kms_gcp_member());
+				return finish(call, state, KR_OK);
+			}
 			send_request(call, state, now);
 			break;
 	}
@@ -363,6 +376,9 @@ empty_outputs(KrKmsCall *call)
 		case KR_KMS_DESCRIBE:
 			memset(call->description, 0, sizeof(*call->description));
 			break;
+		case KR_KMS_IDENTIFY:
+			call->identity[0] = '\0';
+			break;
 	}
 }
 
@@ -378,7 +394,9 @@ gcp_start(KrKmsCall *call)
 		kr_kms_say(call->report->message, sizeof(call->report->message), "out of memory");
 		return;
 	}
-	call->status = kr_kms_gcp_resource_parse(&state->resource, call->resource, call->report);
+	call->status = KR_OK;
+	if (call->op != KR_KMS_IDENTIFY)
+		call->status = kr_kms_gcp_resource_parse(&state->resource, call->resource, call->report);
 	if (call->status == KR_OK && (call->aad_len > AADMAX || call->wrap_len > KR_KMS_WRAPMAX))
 		call->status = KR_KMS_CONFIG;
 	if (call->status == KR_OK && !kr_kms_http_may_ask(call->host.gcp_endpoint, NULL))

@@ -112,11 +112,13 @@ read_key(KrKmsDescription *out, KrGcpProblem *problem, const json_t *body, const
 {
 	const json_t *primary = json_object_get(body, "primary");
 	const char *version = kr_kms_gcp_resource_version(kr_kms_json_string(primary, "name"), key);
+	KrStatus status;
 
-	if (strcmp(kr_kms_json_string(body, "purpose"), "ENCRYPT_DECRYPT") != 0)
+	keep_word(out->purpose, sizeof(out->purpose), kr_kms_json_string(body, "purpose"));
+	if (strcmp(out->purpose, "ENCRYPT_DECRYPT") != 0)
 	{
 		problem->reason = KR_GCP_PURPOSE;
-		keep_word(problem->state, sizeof(problem->state), kr_kms_json_string(body, "purpose"));
+		kr_kms_say(problem->state, sizeof(problem->state), "%s", out->purpose);
 		return KR_KMS_CONFIG;
 	}
 	if (version == NULL)
@@ -126,7 +128,11 @@ read_key(KrKmsDescription *out, KrGcpProblem *problem, const json_t *body, const
 	keep_word(out->protection, sizeof(out->protection), kr_kms_json_string(primary, "protectionLevel"));
 	keep_word(out->next_rotation, sizeof(out->next_rotation), kr_kms_json_string(body, "nextRotationTime"));
 	keep_word(out->destroy_time, sizeof(out->destroy_time), kr_kms_json_string(primary, "destroyTime"));
-	return read_state(problem, primary);
+	status = read_state(problem, primary);
+	if (status == KR_KMS_DESTROY_SCHEDULED && out->destroy_time[0] != '\0')
+		kr_kms_say(problem->state, sizeof(problem->state), "DESTROY_SCHEDULED for %s", out->destroy_time);
+	kr_kms_say(out->state, sizeof(out->state), "%s", problem->state);
+	return status;
 }
 
 KrStatus

@@ -61,7 +61,8 @@ url_part(char *out, size_t size, CURLU *url, CURLUPart what)
 static bool
 has_only_a_place(CURLU *url)
 {
-	static const CURLUPart unwanted[] = { CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_QUERY, CURLUPART_FRAGMENT };
+	static const CURLUPart unwanted[] = { CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
+										  CURLUPART_QUERY, CURLUPART_FRAGMENT };
 	char part[KR_HTTP_URLMAX];
 
 	for (size_t i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]); i++)
@@ -160,7 +161,8 @@ on_header(char *line, size_t size, size_t count, void *arg)
 	}
 	value = header_value(line, line_len, "Content-Type", &len);
 	if (value != NULL)
-		answer->json = len >= 16 && strncasecmp(value, "application/json", 16) == 0 && (len == 16 || strchr("; ", value[16]) != NULL);
+		answer->json = len >= 16 && strncasecmp(value, "application/json", 16) == 0 &&
+			(len == 16 || strchr("; ", value[16]) != NULL);
 	value = header_value(line, line_len, "Retry-After", &len);
 	if (value != NULL)
 		answer->retry_after = read_seconds(value, len);
@@ -356,7 +358,8 @@ kr_kms_http_ended(CURL *easy, CURLcode result)
 	if (request->too_large)
 		kr_kms_say(answer->words, sizeof(answer->words), "the answer is too large");
 	else if (result != CURLE_OK)
-		kr_kms_say(answer->words, sizeof(answer->words), "%s", request->error[0] != '\0' ? request->error : curl_easy_strerror(result));
+		kr_kms_say(answer->words, sizeof(answer->words), "%s",
+				   request->error[0] != '\0' ? request->error : curl_easy_strerror(result));
 	make_printable(answer->words);
 	request->ended = true;
 }

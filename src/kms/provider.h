@@ -18,6 +18,7 @@
 #define KR_KMS_RESOURCEMAX 512 /* with the terminating zero */
 #define KR_KMS_WRAPMAX 4096
 #define KR_KMS_VERSIONMAX 256
+#define KR_KMS_IDENTITYMAX 300
 
 /*
  * What the caller of a provider lends it. The strings must last until the call has ended,
@@ -63,7 +64,9 @@ typedef struct KrKmsDescription
 	char protection[32];    /* protection level, e.g. "file", "command", "HSM" */
 	char next_rotation[40]; /* RFC 3339; "" where it is not known or there is none */
 	char destroy_time[40];  /* of the current version, likewise */
-	uint64_t device;        /* st_dev of the file that holds the KEK; 0 where it is in no file here */
+	char purpose[40];       /* with state: what the service says; "" where it has no such thing, or was not asked */
+	char state[64];
+	uint64_t device; /* st_dev of the file that holds the KEK; 0 where it is in no file here */
 } KrKmsDescription;
 
 typedef struct KrKmsCall KrKmsCall;
@@ -108,7 +111,8 @@ typedef enum KrKmsOp
 {
 	KR_KMS_WRAP,
 	KR_KMS_UNWRAP,
-	KR_KMS_DESCRIBE
+	KR_KMS_DESCRIBE,
+	KR_KMS_IDENTIFY /* our own credential, and who it says we are */
 } KrKmsOp;
 
 /* One call of a provider. The caller fills in the first part; what it points to must last until the call has ended. */
@@ -127,6 +131,7 @@ struct KrKmsCall
 	KrKmsWrap *wrapped;
 	KrSecret *unwrapped;
 	KrKmsDescription *description;
+	char *identity; /* KR_KMS_IDENTITYMAX bytes: whom a key's owner must grant, e.g. "serviceAccount:..."; "" = nobody */
 
 	bool ended; /* read only from here on */
 	KrStatus status;

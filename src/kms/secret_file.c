@@ -93,7 +93,8 @@ check_file(const struct stat *st, const KrFileKind *kind, const char *path, KrKm
 	}
 	if (st->st_size > (off_t) kind->max)
 	{
-		kr_kms_say(report->message, sizeof(report->message), "%s \"%s\" is larger than %zu kB", kind->words, path, kind->max / 1024);
+		kr_kms_say(report->message, sizeof(report->message), "%s \"%s\" is larger than %zu kB",
+				   kind->words, path, kind->max / 1024);
 		kr_kms_say(report->hint, sizeof(report->hint), "%s", kind->large);
 		return KR_KMS_CONFIG;
 	}

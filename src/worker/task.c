@@ -25,6 +25,7 @@
 typedef enum KrStage
 {
 	KR_STAGE_NONE, /* the task is free */
+	KR_STAGE_IDENTIFY,
 	KR_STAGE_UNWRAP_OTHER,
 	KR_STAGE_UNWRAP,
 	KR_STAGE_WRAP,
@@ -137,6 +138,7 @@ set_up_call(KrTask *task, KrKmsOp op)
 	{
 		call->wrapped = &task->result->wrap;
 		call->description = &task->result->description;
+		call->identity = task->result->identity;
 	}
 	if (task->stage == KR_STAGE_UNWRAP_AGAIN)
 	{
@@ -244,10 +246,44 @@ after_unwrap_again(KrTask *task, KrStatus status)
 		kr_kms_say(report->message, sizeof(report->message), "the wrap opened to something else than was wrapped");
 		status = KR_KMS_INTEGRITY;
 	}
-	if (status == KR_OK)
+	if (status == KR_OK && task->request->op != KR_REQUEST_TRY)
 		go(task, KR_STAGE_DESCRIBE, KR_KMS_DESCRIBE);
 	else
 		end(task, status);
+}
+
+static void
+after_identify(KrTask *task, KrStatus status)
+{
+	if (status == KR_OK && task->request->op == KR_REQUEST_TRY)
+		go(task, KR_STAGE_DESCRIBE, KR_KMS_DESCRIBE);
+	else
+		end(task, status);
+}
+
+/* Whatever the metadata say, and also if we may not read them. */
+static void
+try_to_wrap(KrTask *task)
+{
+	KrStatus status = kr_crypto_secret_random(&task->material, KR_MATERIALBYTES);
+
+	task->result->reached = KR_TRY_WRAP;
+	if (status == KR_OK)
+		go(task, KR_STAGE_WRAP, KR_KMS_WRAP);
+	else
+		end(task, status);
+}
+
+static void
+after_wrap(KrTask *task, KrStatus status)
+{
+	if (status != KR_OK)
+	{
+		end(task, status);
+		return;
+	}
+	task->result->reached = KR_TRY_UNWRAP;
+	go(task, KR_STAGE_UNWRAP_AGAIN, KR_KMS_UNWRAP);
 }
 
 static void
@@ -256,6 +292,8 @@ after_describe(KrTask *task, KrStatus status)
 	task->result->describe_status = status;
 	if (task->request->op == KR_REQUEST_CHECK)
 		go(task, KR_STAGE_UNWRAP, KR_KMS_UNWRAP);
+	else if (task->request->op == KR_REQUEST_TRY)
+		try_to_wrap(task);
 	else
 		end(task, KR_OK);
 }
@@ -270,6 +308,9 @@ advance(KrTask *task)
 	{
 		case KR_STAGE_NONE:
 			break;
+		case KR_STAGE_IDENTIFY:
+			after_identify(task, status);
+			break;
 		case KR_STAGE_UNWRAP_OTHER:
 			after_unwrap_other(task, status);
 			break;
@@ -277,10 +318,7 @@ advance(KrTask *task)
 			after_unwrap(task, status);
 			break;
 		case KR_STAGE_WRAP:
-			if (status == KR_OK)
-				go(task, KR_STAGE_UNWRAP_AGAIN, KR_KMS_UNWRAP);
-			else
-				end(task, status);
+			after_wrap(task, status);
 			break;
 		case KR_STAGE_UNWRAP_AGAIN:
 			after_unwrap_again(task, status);
@@ -356,6 +394,10 @@ kr_worker_take_request(void)
 			break;
 		case KR_REQUEST_CHECK:
 			go(task, KR_STAGE_DESCRIBE, KR_KMS_DESCRIBE);
+			break;
+		case KR_REQUEST_TRY:
+		case KR_REQUEST_IDENTIFY:
+			go(task, KR_STAGE_IDENTIFY, KR_KMS_IDENTIFY);
 			break;
 	}
 	step(task);
