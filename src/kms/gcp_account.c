@@ -131,14 +131,14 @@ write_assertion(char *out, const KrGcpAccount *account, EVP_PKEY *key, const cha
 	out[0] = '\0';
 	if (!append(out, KR_GCP_ASSERTIONMAX - 1, json_pack("{s:s,s:s,s:s}", "alg", "RS256", "typ", "JWT", "kid", key_id)))
 		return false;
-	strcat(out, ".");
+	kr_kms_say(out + strlen(out), KR_GCP_ASSERTIONMAX - strlen(out), ".");
 	if (!append(out, KR_GCP_ASSERTIONMAX - 1,
 				json_pack("{s:s,s:s,s:s,s:I,s:I}", "iss", account->email, "scope", KR_GCP_SCOPE_KMS, "aud", account->token_url,
 						  "iat", (json_int_t) issued, "exp", (json_int_t) issued + LIFETIME)))
 		return false;
 	if (!sign(signature, &len, key, out) || strlen(out) + 1 + KR_BASE64_SIZE(len) > KR_GCP_ASSERTIONMAX)
 		return false;
-	strcat(out, ".");
+	kr_kms_say(out + strlen(out), KR_GCP_ASSERTIONMAX - strlen(out), ".");
 	kr_kms_base64url(out + strlen(out), signature, len);
 	return true;
 }
@@ -157,8 +157,8 @@ check(KrGcpAccount *out, const json_t *file, const char *endpoint, const char *s
 		return refuse(report, source, "client_email is missing or no address");
 	if (!may_get_assertions(url, endpoint))
 		return refuse(report, source, "token_uri is neither an https address of googleapis.com nor of the host of keyring.gcp_endpoint");
-	strcpy(out->email, kr_kms_json_string(file, "client_email"));
-	strcpy(out->token_url, url);
+	kr_kms_say(out->email, sizeof(out->email), "%s", kr_kms_json_string(file, "client_email"));
+	kr_kms_say(out->token_url, sizeof(out->token_url), "%s", url);
 	return KR_OK;
 }
 

@@ -156,7 +156,12 @@ ask_token_endpoint(const KrGcpAccount *account, const char *assertion, const KrK
 	static const char *const headers[] = { "Content-Type: application/x-www-form-urlencoded", NULL };
 	char body[KR_GCP_ASSERTIONMAX + 128];
 	KrHttpOrder order = {
-		.url = account->token_url, .headers = headers, .body = body, .ca_file = host->kms_ca_file, .timeout_ms = host->timeout_ms, .connect_timeout_ms = host->connect_timeout_ms
+		.url = account->token_url,
+		.headers = headers,
+		.body = body,
+		.ca_file = host->kms_ca_file,
+		.timeout_ms = host->timeout_ms,
+		.connect_timeout_ms = host->connect_timeout_ms,
 	};
 
 	/* an assertion is base64 and dots: nothing in it needs escaping */
@@ -210,7 +215,12 @@ ask_metadata(Step what, const KrKmsHost *host)
 	static const char *const headers[] = { "Metadata-Flavor: Google", NULL };
 	char url[KR_HTTP_URLMAX];
 	KrHttpOrder order = {
-		.url = url, .headers = headers, .ca_file = "", .timeout_ms = host->timeout_ms, .connect_timeout_ms = host->connect_timeout_ms, .plain = true
+		.url = url,
+		.headers = headers,
+		.ca_file = "",
+		.timeout_ms = host->timeout_ms,
+		.connect_timeout_ms = host->connect_timeout_ms,
+		.plain = true,
 	};
 
 	kr_kms_say(url, sizeof(url), "http://%s/computeMetadata/v1/instance/service-accounts/default/%s", metadata_host(),
@@ -376,14 +386,13 @@ collect(const KrKmsHost *host)
 	if (answer == NULL)
 		return;
 	good = answer->transport == KR_OK && answer->code == 200;
-	if (from_file && good && answer->json)
+	good = good && (from_file ? answer->json : answer->google);
+	if (good && step == STEP_EMAIL)
+		read_email(answer, host);
+	else if (good)
 		read_token(answer);
 	else if (from_file)
 		refused_by_endpoint(answer);
-	else if (step == STEP_EMAIL && good && answer->google)
-		read_email(answer, host);
-	else if (good && answer->google)
-		read_token(answer);
 	else
 		refused_by_metadata(answer);
 }

@@ -88,13 +88,13 @@ write_field(char *out, size_t size, const char *name, const uint8_t *bytes, size
 static void
 write_body(char *out, const KrKmsCall *call)
 {
-	strcpy(out, "{");
+	kr_kms_say(out, BODYMAX, "{");
 	if (call->op == KR_KMS_WRAP)
 		write_field(out, BODYMAX, "plaintext", call->secret->bytes, call->secret->len);
 	else
 		write_field(out, BODYMAX, "ciphertext", call->wrap, call->wrap_len);
 	write_field(out, BODYMAX, "additionalAuthenticatedData", (const uint8_t *) call->aad, call->aad_len);
-	strcat(out, "}");
+	kr_kms_say(out + strlen(out), BODYMAX - strlen(out), "}");
 }
 
 static const char *
@@ -115,7 +115,11 @@ send_request(KrKmsCall *call, GcpCall *state, int64_t now)
 	const char *endpoint = call->host.gcp_endpoint;
 	size_t len = strlen(endpoint);
 	KrHttpOrder order = {
-		.url = url, .headers = headers, .ca_file = call->host.kms_ca_file, .timeout_ms = (int) (state->deadline - now), .connect_timeout_ms = call->host.connect_timeout_ms
+		.url = url,
+		.headers = headers,
+		.ca_file = call->host.kms_ca_file,
+		.timeout_ms = (int) (state->deadline - now),
+		.connect_timeout_ms = call->host.connect_timeout_ms,
 	};
 
 	while (len > 0 && endpoint[len - 1] == '/')

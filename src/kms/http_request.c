@@ -90,7 +90,7 @@ kr_kms_http_may_ask(const char *url, char *host)
 		has_only_a_place(parsed);
 	curl_url_cleanup(parsed);
 	if (host != NULL)
-		strcpy(host, name);
+		memcpy(host, name, sizeof(name));
 	return good && (strcmp(scheme, "https") == 0 || (strcmp(scheme, "http") == 0 && kr_kms_http_is_loopback(name)));
 }
 
