@@ -5,6 +5,8 @@ effects go together: a delay, then an answer that is another one or the true one
 the connection. The first fault in the queue that fits is used, one for each request.
 """
 
+import threading
+
 import answer
 
 ANSWERS = {'error', 'status', 'body', 'headers', 'set', 'oversize'}
@@ -21,8 +23,8 @@ class Fault:
     def fits(self, kind, key):
         return self.kind in ('any', kind) and self.key in (None, key)
 
-    def wait(self, stopped):
-        stopped.wait(self.effects.get('delay', 0))
+    def wait(self, cleared):
+        cleared.wait(self.effects.get('delay', 0))
 
     def answer(self, call, world, proceed):
         """The answer that the client gets; the request is only carried out where the fault changes its answer."""
@@ -53,13 +55,16 @@ class Fault:
 
 class Faults:
     def __init__(self):
-        self._queue = []
+        self._queue, self.cleared = [], threading.Event()
 
     def add(self, **fault):
         self._queue.append(Fault(**fault))
 
     def clear(self):
+        """Also ends the delays of requests that are waiting."""
         self._queue.clear()
+        self.cleared.set()
+        self.cleared = threading.Event()
 
     def pending(self):
         return [fault.as_json() for fault in self._queue]

@@ -8,9 +8,11 @@ class Journal:
         self._out = path.open('a', buffering=1)
         self.counters = collections.defaultdict(collections.Counter)
 
-    def note(self, time, kind, key, status, fault):
-        """Called before the answer is sent, so that a client that has it finds it counted."""
+    def arrived(self, kind, key):
+        """Counted on arrival: a test may look while the request still waits."""
         self.counters[kind][key or ''] += 1
+
+    def note(self, time, kind, key, status, fault):
         self._out.write(json.dumps({'time': round(time, 3), 'kind': kind, 'key': key, 'status': status,
                                     'fault': fault}) + '\n')
 

@@ -368,15 +368,23 @@ ok(!eval { $kms->control('nonsense') }, 'so is a call');
 
 # --- a request that waits holds up no other; the server ends when told to and when its parent ends ---
 $kms->fault(kind => 'get', delay => 30);
+$kms->control('reset_counters');
+$start = time;
+my @waiting = ('curl', '-s', '-o', '/dev/null', '-H', "Authorization: Bearer $token", "$kms->{plain_endpoint}/v1/$key");
 my $slow = fork // die;
-exec 'curl', '-s', '-o', '/dev/null', '-H', "Authorization: Bearer $token", "$kms->{plain_endpoint}/v1/$key"
-  if $slow == 0;
-select undef, undef, undef, 0.02 while @{ $kms->control('pending_faults') };
+if ($slow == 0)
+{
+	exec @waiting or POSIX::_exit(127);
+}
+select undef, undef, undef, 0.02 until $kms->count(get => $key) || time > $start + 10;
+is($kms->count(get => $key), 1, 'a request is counted while it waits');
 is(opened(timeout => 5)->{status}, 200, 'an answer beside one that is slow');
+$kms->control('clear_faults');
+waitpid $slow, 0;
+cmp_ok(time - $start, '<', 25, 'a delay ends when faults are cleared');
 my $pid = $kms->{pid};
 $kms->stop;
 ok(!kill(0, $pid), 'the server ends when told to');
-waitpid $slow, 0;
 
 pipe my $from, my $to or die;
 my $parent = fork // die;
