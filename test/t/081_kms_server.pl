@@ -2,6 +2,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use IO::Socket::INET;
 use JSON::PP;
 use MIME::Base64 qw(encode_base64 decode_base64);
 use Test::More;
@@ -381,6 +382,9 @@ if ($slow == 0)
 select undef, undef, undef, 0.02 until $kms->count(get => $key) || time > $start + 10;
 is($kms->count(get => $key), 1, 'a request is counted while it waits');
 is(opened(timeout => 5)->{status}, 200, 'an answer beside one that is slow');
+my $silent = IO::Socket::INET->new($kms->{endpoint} =~ s{https://}{}r) or die;
+is(opened(timeout => 5)->{status}, 200, 'an answer beside a client that stalls in the TLS handshake');
+close $silent;
 $kms->control('clear_faults');
 waitpid $slow, 0;
 cmp_ok(time - $start, '<', 25, 'a delay ends when faults are cleared');

@@ -46,6 +46,7 @@ const wrong = await failure(user.decrypt({name, ciphertext: wrapped.ciphertext, 
 is(wrong.code, CODE.INVALID_ARGUMENT, `refused with other additional data: ${wrong.message}`);
 
 let refused;
+process.once('SIGINT', () => setState(version, 'ENABLED').finally(() => process.exit(130)));
 try {
   await setState(version, 'DISABLED');
   await until('refused', async () => /is not enabled/.test((refused = await failure(unwrap())).message));
