@@ -106,6 +106,13 @@ kr_kms_gcp_auth_forget(void)
 	result = KR_OK; /* whoever waits for the attempt that was stopped begins another */
 }
 
+void
+kr_kms_gcp_token_refused(void)
+{
+	if (now_ms() - got_at >= YOUNG_MS)
+		OPENSSL_cleanse(bearer, sizeof(bearer));
+}
+
 static void
 finish(KrStatus status)
 {

@@ -22,7 +22,7 @@ typedef enum KrGcpTokenState
 /* One caller's wish, all zeros at first; fresh may be set again later, once for each refusal. */
 typedef struct KrGcpWish
 {
-	bool fresh; /* the token that there is was refused; ignored when it is a few seconds old */
+	bool fresh; /* rather a new token, if one is to be had; ignored when that which there is is a few seconds old */
 	uint64_t attempt;
 } KrGcpWish;
 
@@ -34,6 +34,9 @@ extern const char *kr_kms_gcp_bearer(void);
 
 /* "serviceAccount:...", or "" while it is not known. */
 extern const char *kr_kms_gcp_member(void);
+
+/* The service did not accept the token: it is used no more, unless it is only a few seconds old. */
+extern void kr_kms_gcp_token_refused(void);
 
 /* Wipes all of it. */
 extern void kr_kms_gcp_auth_forget(void);

@@ -248,7 +248,8 @@ pause_before_again(const KrKmsCall *call, GcpCall *state)
 
 	if (status == KR_KMS_AUTH && !state->renewed)
 	{
-		state->renewed = state->wish.fresh = true;
+		state->renewed = true;
+		kr_kms_gcp_token_refused();
 		return 0;
 	}
 	if (is_refusal(status) && call->op == KR_KMS_UNWRAP && !state->confirmed)

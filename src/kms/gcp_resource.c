@@ -59,10 +59,11 @@ is_number(Part part)
 	return part.len >= 1 && part.len <= 19 && part.text[0] != '0' && only(part.text, part.len, DIGITS);
 }
 
+/* New ids have at least 6 characters; a shorter one is the service's to refuse. */
 static bool
 is_project_id(Part part)
 {
-	return part.len >= 6 && part.len <= 30 && only(part.text, 1, LOWER) &&
+	return part.len >= 1 && part.len <= 30 && only(part.text, 1, LOWER) &&
 		only(part.text, part.len, LOWER DIGITS "-") && part.text[part.len - 1] != '-';
 }
 
@@ -186,7 +187,7 @@ what_is_wrong(const Part *parts, int count)
 							"cryptoKeys/ does not follow the key ring";
 	}
 	if (!is_project(parts[1]))
-		return "a project is an id of 6 to 30 lower-case letters, digits and hyphens, or a number";
+		return "a project is an id of at most 30 lower-case letters, digits and hyphens, or a number";
 	if (!is_location(parts[3]))
 		return "a location has lower-case letters, digits and hyphens, as europe-west3 or global";
 	if (!is_id(parts[5]))

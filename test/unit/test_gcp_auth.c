@@ -140,6 +140,12 @@ test_file(void)
 	wish.fresh = true;
 	tap_ok(ask(&wish, &host) == KR_GCP_TOKEN_READY && strcmp(kr_kms_gcp_bearer(), "Bearer second") == 0, "an older one is, if it was refused");
 
+	kr_kms_gcp_token_refused();
+	tap_ok(kr_kms_gcp_bearer()[0] != '\0', "a young one that was refused is kept");
+	sleep(6);
+	kr_kms_gcp_token_refused();
+	tap_ok(kr_kms_gcp_bearer()[0] == '\0', "an older one is not");
+
 	file_for("short");
 	tap_ok(ask(&wish, &host) == KR_GCP_TOKEN_READY && strcmp(kr_kms_gcp_bearer(), "Bearer short") == 0, "a changed file counts at once");
 	sleep(4);

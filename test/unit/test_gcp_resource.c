@@ -51,6 +51,8 @@ test_taken(void)
 	tap_ok(strcmp(resource.project, "acme-prod") == 0 && strcmp(resource.location, "europe-west3") == 0 &&
 			   strcmp(resource.ring, "main_Ring") == 0 && strcmp(resource.key, "db-key") == 0,
 		   "and its parts");
+	taken("projects/acme/locations/global/keyRings/r/cryptoKeys/k",
+		  "projects/acme/locations/global/keyRings/r/cryptoKeys/k", "a short project id");
 	taken("projects/123456789012/locations/global/keyRings/r/cryptoKeys/k",
 		  "projects/123456789012/locations/global/keyRings/r/cryptoKeys/k", "a project number");
 	taken("projects/example.com:my-project/locations/us/keyRings/r/cryptoKeys/k",
@@ -77,7 +79,7 @@ test_refused(void)
 	refused("projects/acme-prod/locations/global/keyrings/r/cryptoKeys/k", "keyRings/ does not follow", "keyrings");
 	refused("projects/acme-prod/locations/global/keyRings/r/cryptokeys/k", "cryptoKeys/ does not follow", "cryptokeys");
 	refused("projects/Acme-prod/locations/global/keyRings/r/cryptoKeys/k", "a project is", "a capital in the project");
-	refused("projects/acme/locations/global/keyRings/r/cryptoKeys/k", "a project is", "a project of 4 letters");
+	refused("projects/a234567890123456789012345678901/locations/global/keyRings/r/cryptoKeys/k", "a project is", "a project of 31 letters");
 	refused("projects/acme-prod-/locations/global/keyRings/r/cryptoKeys/k", "a project is", "a hyphen at the end");
 	refused("projects/012345/locations/global/keyRings/r/cryptoKeys/k", "a project is", "a number with a zero in front");
 	refused("projects/example:my-project/locations/global/keyRings/r/cryptoKeys/k", "a project is", "a domain of one label");
