@@ -16,11 +16,14 @@ DATA = $(sort $(wildcard sql/keyring--*--*.sql))
 DATA_built = $(INSTALL_SCRIPT_SQL)
 
 # Everything is hidden but what is declared PGDLLEXPORT, which is empty on 15.
-PG_CPPFLAGS = -I$(srcdir)/src -D'PGDLLEXPORT=__attribute__((visibility("default")))'
+PG_CPPFLAGS = -I$(srcdir)/src -D'PGDLLEXPORT=__attribute__((visibility("default")))' $(INNER_CPPFLAGS)
 # -MMD in CFLAGS and not in CPPFLAGS: the bitcode step would overwrite the dependencies.
 PG_CFLAGS = -fvisibility=hidden -MMD -MP $(COPT_EXTRA)
 SHLIB_LINK = $(INNER_LIBS) $(LINK_EXTRA)
-INNER_LIBS = -lcrypto
+# libcurl and jansson: as pkg-config says, else where compilers look by themselves
+pkg_config = $(shell pkg-config $(1) libcurl jansson 2>/dev/null)
+INNER_CPPFLAGS := $(call pkg_config,--cflags)
+INNER_LIBS := -lcrypto $(or $(call pkg_config,--libs),-lcurl -ljansson)
 
 # installcheck starts a server of its own, with keyring preloaded, unless RUNNING_SERVER=1.
 REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))

@@ -1,6 +1,6 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
-.PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-server check-assert
+.PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-server check-assert check-gcp
 .PHONY: lint unit fuzz coverage bench demo soak dist
 
 help:
@@ -18,6 +18,7 @@ help:
 ##                         check-tap (PROVE_TESTS=test/t/020_x.pl)
 ## make check-assert       the server suites on a PostgreSQL built with assertions (slow the first time)
 ## make check-server       all but the lints, which want the tools of Debian 12
+## make check-gcp          against the real Cloud KMS, with credentials and a key from the environment (test/kms/check-gcp)
 ## make setup              only installs what is missing, or prints the line that would
 ## make lint               the style checks in place; LINT="layers headers" picks
 ## make unit               builds and runs the unit tests in place, no server; UNIT=name picks
@@ -45,6 +46,9 @@ check-server:
 check-assert:
 	@scripts/assert-server
 	@PG_CONFIG="$(CURDIR)/build/assert/bin/pg_config" scripts/check regress isolation tap
+
+check-gcp:
+	@test/kms/check-gcp
 
 bench:
 	@test/bench/run $(BENCH)

@@ -14,7 +14,7 @@ UNIT_SHARED := $(filter-out test/unit/test_% test/unit/bench_% test/unit/tool_%,
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 UNIT_FLAGS_plain = -O2
 UNIT_FLAGS_sanitized = -O1 $(SANITIZE)
-UNIT_CFLAGS = -std=c11 -D_GNU_SOURCE -g -MMD -MP -Isrc -Itest $(COPT_EXTRA)
+UNIT_CFLAGS = -std=c11 -D_GNU_SOURCE -g -MMD -MP -Isrc -Itest $(INNER_CPPFLAGS) $(COPT_EXTRA)
 # bound at start, as Debian links extensions: test_stack.c says why
 UNIT_LIBS = -Wl,-z,now $(INNER_LIBS)
 # tests cut names to fit on purpose; gcc's complaint about that comes and goes with -O
@@ -52,7 +52,7 @@ bench-crypto: build/unit/plain/test/unit/bench_crypto
 # The run collects in build; test/fuzz/corpus holds the few files with names.
 TARGET = envelope
 SECONDS = 60
-FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc -Itest
+FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc -Itest $(INNER_CPPFLAGS)
 build/fuzz/%: test/fuzz/fuzz_%.c $(INNER_SOURCES) $(wildcard $(INNER_ROOMS:%=src/%/*.h))
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -o $@ $(filter %.c,$^) $(INNER_LIBS)

@@ -14,6 +14,18 @@ REVOKE ALL ON FUNCTION keyring_check_key(integer) FROM PUBLIC;
 COMMENT ON FUNCTION keyring_check_key(integer) IS
     'asks the key''s provider now, whatever is cached: metadata of the wrapping key, unwrap, check value';
 
+CREATE FUNCTION keyring_check_resource(provider text, resource text, OUT step text, OUT ok boolean, OUT detail text, OUT hint text)
+    RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'keyring_check_resource';
+REVOKE ALL ON FUNCTION keyring_check_resource(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION keyring_check_resource(text, text) IS
+    'does all that making a key would, and keeps nothing: name, credentials, metadata of the wrapping key, wrap, unwrap';
+
+CREATE FUNCTION keyring_service_account(provider text)
+    RETURNS text LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'keyring_service_account';
+REVOKE ALL ON FUNCTION keyring_service_account(text) FROM PUBLIC;
+COMMENT ON FUNCTION keyring_service_account(text) IS
+    'who this server is to a key management service: whom the owner of a key there must grant its use';
+
 CREATE FUNCTION keyring_activate(key_id integer)
     RETURNS void LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keyring_activate';
 REVOKE ALL ON FUNCTION keyring_activate(integer) FROM PUBLIC;

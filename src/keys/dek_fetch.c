@@ -2,13 +2,14 @@
  * src/keys/dek_fetch.c
  *
  * The worker's side of the cache: what to unwrap next, and what an answer does.
- * The lock protocol is in dek_cache.c. There is one worker, so at most one slot
- * is FETCHING, unless a worker died over it.
+ * The lock protocol is in dek_cache.c. There is one worker, which is at many slots at once;
+ * those that it unwraps again stay READY meanwhile, and only the worker knows which they are.
  */
 #include "postgres.h"
 
 #include "keys/cache_slots.h"
 #include "pg/guc.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 /* a failure is remembered so long that a crowd of backends does not repeat it, and no longer */
@@ -19,6 +20,9 @@
 
 /* while a KMS does not answer, ask again this often */
 #define KR_RECHECK_RETRY_MS 5000
+
+/* per slot, the worker's own: whether it is being unwrapped again at the moment */
+static bool *rechecking = NULL;
 
 /* READY slots: when to unwrap again. Derived, so that a changed keyring.cache_ttl counts at once. */
 static TimestampTz
@@ -81,7 +85,7 @@ first_due(TimestampTz now)
 	{
 		KrCacheSlot *slot = &kr_keys_cache->slots[i];
 
-		if (slot->state == KR_SLOT_READY && now >= due_at(slot) &&
+		if (slot->state == KR_SLOT_READY && !rechecking[i] && now >= due_at(slot) &&
 			(first < 0 || due_at(slot) < due_at(&kr_keys_cache->slots[first])))
 			first = i;
 	}
@@ -99,6 +103,7 @@ take(KrCacheWork *work, int index)
 	memcpy(work->digest, slot->digest, KR_DIGESTBYTES);
 	if (!work->recheck)
 		slot->state = KR_SLOT_FETCHING;
+	rechecking[index] = rechecking[index] || work->recheck;
 }
 
 bool
@@ -211,7 +216,8 @@ static void
 give_back(const KrCacheWork *work)
 {
 	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
-	hand_over(&kr_keys_cache->slots[work->slot]);
+	if (!work->recheck)
+		hand_over(&kr_keys_cache->slots[work->slot]);
 	LWLockRelease(kr_keys_cache_lock);
 }
 
@@ -221,6 +227,8 @@ kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const KrSecret *m
 {
 	KrCacheSlot *slot = &kr_keys_cache->slots[work->slot];
 
+	if (work->recheck)
+		rechecking[work->slot] = false;
 	if (status == KR_KMS_ABORTED)
 	{
 		give_back(work);
@@ -255,7 +263,7 @@ kr_keys_cache_next_due(void)
 	{
 		KrCacheSlot *slot = &kr_keys_cache->slots[i];
 
-		if (slot->state == KR_SLOT_READY && (first == 0 || due_at(slot) < first))
+		if (slot->state == KR_SLOT_READY && !rechecking[i] && (first == 0 || due_at(slot) < first))
 			first = due_at(slot);
 	}
 	LWLockRelease(kr_keys_cache_lock);
@@ -267,6 +275,7 @@ kr_keys_cache_next_due(void)
 void
 kr_keys_cache_adopt(void)
 {
+	rechecking = MemoryContextAllocZero(TopMemoryContext, sizeof(bool) * kr_keys_cache->nslots);
 	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < kr_keys_cache->nslots; i++)
 	{

@@ -132,7 +132,13 @@ examine_keys(ReturnSetInfo *rsinfo, List *rows, bool may_ask)
 		put(rsinfo, kr_pg_key_words(row->id, row->label), result->status == KR_OK,
 			unwrap_detail(row, result), result->report.hint);
 		if (result->describe_status != KR_OK)
+		{
+			/* one complaint a key: what keeps it from opening is said above */
+			if (result->status == KR_OK)
+				put(rsinfo, kr_pg_key_words(row->id, row->label), false,
+					kr_pg_words_for_admin(&result->describe_report), result->describe_report.hint);
 			continue;
+		}
 
 		old_kek = strcmp(result->description.current_version, row->kek_version) != 0;
 		if (old_kek)

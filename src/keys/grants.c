@@ -21,6 +21,8 @@ static const char *const admin_privileges[] = {
 	"EXECUTE ON FUNCTION %s.keyring_may_admin()",
 	"EXECUTE ON FUNCTION %s.keyring_create_key(text, text, text)",
 	"EXECUTE ON FUNCTION %s.keyring_check_key(integer)",
+	"EXECUTE ON FUNCTION %s.keyring_check_resource(text, text)",
+	"EXECUTE ON FUNCTION %s.keyring_service_account(text)",
 	"EXECUTE ON FUNCTION %s.keyring_activate(integer)",
 	"EXECUTE ON FUNCTION %s.keyring_rewrap_key(integer)",
 	"EXECUTE ON FUNCTION %s.keyring_destroy_key(integer, boolean)",

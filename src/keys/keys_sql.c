@@ -10,7 +10,6 @@
 #include "funcapi.h"
 #include "keys/counters.h"
 #include "keys/lifecycle.h"
-#include "keys/request.h"
 #include "keys/ring.h"
 #include "miscadmin.h"
 #include "pg/compat.h"
@@ -22,7 +21,6 @@ KR_FUNCTION(keyring_create_key);
 KR_FUNCTION(keyring_activate);
 KR_FUNCTION(keyring_rewrap_key);
 KR_FUNCTION(keyring_destroy_key);
-KR_FUNCTION(keyring_check_key);
 KR_FUNCTION(keyring_flush_cache);
 KR_FUNCTION(keyring_key_health);
 KR_FUNCTION(keyring_statistics);
@@ -81,58 +79,6 @@ keyring_destroy_key(PG_FUNCTION_ARGS)
 {
 	require_writable("keyring_destroy_key()");
 	kr_keys_destroy(PG_GETARG_INT32(0), PG_GETARG_BOOL(1));
-	PG_RETURN_VOID();
-}
-
-static void
-put_step(ReturnSetInfo *rsinfo, const char *step, KrStatus status, const char *detail, const char *hint)
-{
-	Datum values[4] = { CStringGetTextDatum(step), BoolGetDatum(status == KR_OK),
-						CStringGetTextDatum(detail), CStringGetTextDatum(hint) };
-	bool nulls[4] = { false, false, detail[0] == '\0', hint[0] == '\0' };
-
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-}
-
-static void
-put_check(ReturnSetInfo *rsinfo, const KrKeyRow *row, const KrRequestResult *result)
-{
-	if (result->describe_status == KR_OK)
-		put_step(rsinfo, "metadata", KR_OK,
-				 psprintf("current KEK version %s (%s); this key is wrapped by %s",
-						  result->description.current_version, result->description.protection,
-						  row->kek_version),
-				 strcmp(result->description.current_version, row->kek_version) == 0 ? "" :
-																					  psprintf("SELECT keyring_rewrap_key(%d) wraps it by the current version.", row->id));
-	else
-		put_step(rsinfo, "metadata", result->describe_status,
-				 kr_pg_words_for_admin(&result->describe_report), result->describe_report.hint);
-	put_step(rsinfo, "unwrap", result->status,
-			 result->status == KR_OK ? "unwrapped, and the check value is right" :
-									   kr_pg_words_for_admin(&result->report),
-			 result->report.hint);
-}
-
-Datum
-keyring_check_key(PG_FUNCTION_ARGS)
-{
-	KrKeyRow *row;
-	KrRequest *request = palloc0(sizeof(KrRequest));
-	KrRequestResult *result = palloc(sizeof(KrRequestResult));
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	InitMaterializedSRF(fcinfo, 0);
-	row = kr_keys_require(PG_GETARG_INT32(0));
-	if (row->state == KR_KEY_DESTROYED)
-	{
-		put_step(rsinfo, "unwrap", KR_KMS_DESTROYED, "the key has been destroyed",
-				 "Values under it cannot be read any more.");
-		PG_RETURN_VOID();
-	}
-	request->op = KR_REQUEST_CHECK;
-	request->key = row->wrapped;
-	kr_keys_request(result, request);
-	put_check(rsinfo, row, result);
 	PG_RETURN_VOID();
 }
 

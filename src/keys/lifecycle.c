@@ -15,6 +15,7 @@
 #include "kms/provider.h"
 #include "miscadmin.h"
 #include "pg/errcodes.h"
+#include "pg/guc.h"
 #include "pg/report.h"
 #include "utils/inval.h"
 
@@ -98,8 +99,38 @@ require_provider(const char *name)
 	return provider;
 }
 
+/* Whether the name is on a list like "projects/acme/..., projects/other/" with a star at its end. */
+static bool
+is_listed(const char *list, const char *name)
+{
+	char *rest = pstrdup(list);
+	char *item;
+
+	while ((item = strtok_r(rest, ", \t\n", &rest)) != NULL)
+	{
+		Size len = strlen(item);
+
+		if (item[len - 1] == '*' ? strncmp(item, name, len - 1) == 0 : strcmp(item, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
-set_resource(KrWrapped *wrapped, const char *name, const char *resource)
+require_allowed(const char *resource)
+{
+	const char *list = kr_guc_kms_allowed_resources;
+
+	if (resource[0] == '\0' || list[strspn(list, ", \t\n")] == '\0' || is_listed(list, resource))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("wrapping key \"%s\" is not allowed in this database", resource),
+			 errhint("A superuser can add it to keyring.kms_allowed_resources.")));
+}
+
+void
+kr_keys_set_resource(KrWrapped *wrapped, const char *name, const char *resource)
 {
 	KrKmsReport report = { 0 };
 
@@ -109,6 +140,7 @@ set_resource(KrWrapped *wrapped, const char *name, const char *resource)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s", report.message),
 				 report.hint[0] ? errhint("%s", report.hint) : 0));
+	require_allowed(wrapped->resource);
 }
 
 static void
@@ -121,9 +153,8 @@ random_bytes(void *out, Size len)
 				 errhint("Check the OpenSSL configuration, and that the kernel has getrandom().")));
 }
 
-/* A version 4 UUID, RFC 9562. */
-static void
-random_uuid(uint8 *out)
+void
+kr_keys_random_uuid(uint8 *out)
 {
 	random_bytes(out, KR_ENVELOPE_UUIDBYTES);
 	out[6] = (out[6] & 0x0f) | 0x40;
@@ -249,8 +280,8 @@ kr_keys_create(const char *provider, const char *resource, const char *label)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the label of a key is longer than %d bytes", KR_LABELMAX - 1),
 				 errhint("Choose a shorter label.")));
-	set_resource(&row->wrapped, provider, resource);
-	random_uuid(row->wrapped.uuid);
+	kr_keys_set_resource(&row->wrapped, provider, resource);
+	kr_keys_random_uuid(row->wrapped.uuid);
 	do
 	{
 		if (attempts++ == KR_CREATE_ATTEMPTS)

@@ -32,6 +32,15 @@ extern void kr_keys_rewrap(int32 id);
  */
 extern void kr_keys_destroy(int32 id, bool force);
 
+/*
+ * Checks provider and resource as a user named them and fills in both, in canonical form. 22023 for an unknown
+ * provider or a name that is none, 42501 for one that keyring.kms_allowed_resources does not have.
+ */
+extern void kr_keys_set_resource(KrWrapped *wrapped, const char *name, const char *resource);
+
+/* A version 4 UUID, RFC 9562. */
+extern void kr_keys_random_uuid(uint8 *out);
+
 /* The row of a key; KR009 when there is none. palloc'd. */
 extern KrKeyRow *kr_keys_require(int32 id);
 

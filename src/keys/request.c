@@ -23,7 +23,6 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#define KR_REQUEST_SLOTS 8
 #define KR_NAP_MS 500
 
 /* a worker that lives beats every 100 ms, and sooner when it is woken */
@@ -61,9 +60,6 @@ typedef struct KrRequests
 
 static KrRequests *requests = NULL;
 static LWLock *requests_lock = NULL;
-
-/* the worker's: the slot that it is at, -1 = none */
-static int running = -1;
 
 bool
 kr_keys_wake_worker(void)
@@ -288,44 +284,45 @@ next_posted(void)
 	return index;
 }
 
+int
+kr_keys_request_take(const KrRequest **request, KrRequestResult **result)
+{
+	int index = next_posted();
+
+	if (index < 0)
+		return -1;
+	memset(&requests->slots[index].result, 0, sizeof(KrRequestResult));
+	*request = &requests->slots[index].request;
+	*result = &requests->slots[index].result;
+	return index;
+}
+
 bool
-kr_keys_request_abandoned(void)
+kr_keys_request_abandoned(int number)
 {
 	bool abandoned;
 
-	if (running < 0)
-		return false;
 	LWLockAcquire(requests_lock, LW_SHARED);
-	abandoned = requests->slots[running].state == KR_REQUEST_ABANDONED;
+	abandoned = requests->slots[number].state == KR_REQUEST_ABANDONED;
 	LWLockRelease(requests_lock);
 	return abandoned;
 }
 
-bool
-kr_keys_request_serve(KrRequestHandler handler)
+void
+kr_keys_request_end(int number, KrStatus status)
 {
-	int index = next_posted();
-	KrRequestSlot *slot;
-
-	if (index < 0)
-		return false;
-
-	slot = &requests->slots[index];
-	memset(&slot->result, 0, sizeof(KrRequestResult));
-	running = index;
-	slot->result.status = handler(&slot->result, &slot->request);
-	running = -1;
+	KrRequestSlot *slot = &requests->slots[number];
 
 	LWLockAcquire(requests_lock, LW_EXCLUSIVE);
+	slot->result.status = status;
 	if (slot->state == KR_REQUEST_ABANDONED)
 		slot->state = KR_REQUEST_FREE;
-	else if (slot->result.status == KR_KMS_ABORTED)
+	else if (status == KR_KMS_ABORTED)
 		slot->state = KR_REQUEST_POSTED; /* this worker is ending: the next one serves it */
 	else
 		slot->state = KR_REQUEST_DONE;
 	LWLockRelease(requests_lock);
 	ConditionVariableBroadcast(&requests->changed);
-	return true;
 }
 
 static void

@@ -12,9 +12,11 @@
 
 typedef enum KrRequestOp
 {
-	KR_REQUEST_CREATE, /* key: uuid, provider, resource of the new one; other: a key to take the token key from */
-	KR_REQUEST_REWRAP, /* key: to be wrapped under the KEK's current version */
-	KR_REQUEST_CHECK   /* key: unwrapped and verified live, whatever the cache says */
+	KR_REQUEST_CREATE,  /* key: uuid, provider, resource of the new one; other: a key to take the token key from */
+	KR_REQUEST_REWRAP,  /* key: to be wrapped under the KEK's current version */
+	KR_REQUEST_CHECK,   /* key: unwrapped and verified live, whatever the cache says */
+	KR_REQUEST_TRY,     /* key: uuid, provider, resource: all that making a key would do, with material that is thrown away */
+	KR_REQUEST_IDENTIFY /* key: provider */
 } KrRequestOp;
 
 typedef struct KrRequest
@@ -26,8 +28,18 @@ typedef struct KrRequest
 	KrWrapped other;
 } KrRequest;
 
+/* How far a TRY has come: status is that of this step. */
+typedef enum KrTryStep
+{
+	KR_TRY_CREDENTIALS,
+	KR_TRY_WRAP,
+	KR_TRY_UNWRAP
+} KrTryStep;
+
 typedef struct KrRequestResult
 {
+	KrTryStep reached;
+	char identity[KR_KMS_IDENTITYMAX]; /* of TRY and IDENTIFY */
 	KrStatus status;
 	KrKmsReport report;
 	KrStatus describe_status;
@@ -37,6 +49,9 @@ typedef struct KrRequestResult
 	uint8 check_value[KR_HMACBYTES];
 	uint8 token_key_id[KR_TOKEN_KEY_IDBYTES];
 } KrRequestResult;
+
+/* How many requests there can be at once, and so how many the worker can be at. */
+#define KR_REQUEST_SLOTS 8
 
 /* How long a backend waits for a worker to appear: one that has ended is back after a second, on a busy machine later. */
 #define KR_WORKER_PATIENCE_MS 5000
@@ -60,13 +75,20 @@ extern bool kr_keys_worker_answers(void);
 
 /* ---- the worker ---- */
 
-typedef KrStatus (*KrRequestHandler)(KrRequestResult *result, const KrRequest *request);
+/*
+ * Takes the next request, which then belongs to the worker until kr_keys_request_end; its number, or -1 when there
+ * is none. *result is empty.
+ */
+extern int kr_keys_request_take(const KrRequest **request, KrRequestResult **result);
 
-/* Runs handler on the next request; false when there is none. */
-extern bool kr_keys_request_serve(KrRequestHandler handler);
+/*
+ * Hands the result over. KR_KMS_ABORTED: this worker is ending, the next one serves the request,
+ * unless nobody waits for it any more.
+ */
+extern void kr_keys_request_end(int number, KrStatus status);
 
-/* For the handler: whether nobody waits for the running request any more. False outside of a handler. */
-extern bool kr_keys_request_abandoned(void);
+/* Whether nobody waits for a request any more. */
+extern bool kr_keys_request_abandoned(int number);
 
 /* A sign of life, also in the middle of a provider's call. */
 extern void kr_keys_worker_beat(void);

@@ -18,8 +18,12 @@
 #define KR_KMS_RESOURCEMAX 512 /* with the terminating zero */
 #define KR_KMS_WRAPMAX 4096
 #define KR_KMS_VERSIONMAX 256
+#define KR_KMS_IDENTITYMAX 300
 
-/* What the caller of a provider lends it. Pointers are valid during the call only. */
+/*
+ * What the caller of a provider lends it. The strings must last until the call has ended,
+ * though what they hold may change between two steps of it.
+ */
 typedef struct KrKmsHost
 {
 	bool (*should_abort)(void *arg); /* asked at least every 100 ms while waiting */
@@ -28,7 +32,10 @@ typedef struct KrKmsHost
 	int connect_timeout_ms;
 	const char *root_key_file;    /* absolute path; never NULL */
 	const char *root_key_command; /* "" = use the file */
-	bool may_create_root_key;     /* no wrap by a root key exists where the request comes from */
+	const char *gcp_endpoint;
+	const char *gcp_credentials_file; /* "" = the metadata server */
+	const char *kms_ca_file;          /* "" = the system's */
+	bool may_create_root_key;         /* no wrap by a root key exists where the request comes from */
 } KrKmsHost;
 
 /*
@@ -38,7 +45,7 @@ typedef struct KrKmsHost
 typedef struct KrKmsReport
 {
 	char message[384];   /* what could not be done, lower case, no period: "could not read root key file \"...\": ..." */
-	char hint[384];      /* what to do next, a sentence; may be empty */
+	char hint[640];      /* what to do next, a sentence; may be empty */
 	char complaint[260]; /* what an operator's program said of itself, which goes on from message; may be empty. Whatever
 						  * it holds, it is not for those who merely read a value: only for the log and for admins */
 	char notice[384];    /* something the user must be told although the call went well; may be empty */
@@ -54,10 +61,20 @@ typedef struct KrKmsWrap
 typedef struct KrKmsDescription
 {
 	char current_version[KR_KMS_VERSIONMAX];
-	char protection[32]; /* protection level, e.g. "file", "command", "HSM" */
-	uint64_t device;     /* st_dev of the file that holds the KEK; 0 where it is in no file here */
+	char protection[32];    /* protection level, e.g. "file", "command", "HSM" */
+	char next_rotation[40]; /* RFC 3339; "" where it is not known or there is none */
+	char destroy_time[40];  /* of the current version, likewise */
+	char purpose[40];       /* with state: what the service says; "" where it has no such thing, or was not asked */
+	char state[64];
+	uint64_t device; /* st_dev of the file that holds the KEK; 0 where it is in no file here */
 } KrKmsDescription;
 
+typedef struct KrKmsCall KrKmsCall;
+
+/*
+ * A provider has either wrap, unwrap and describe, which return when all is done, or start, step and cancel, for
+ * calls that run beside each other. kms/call.c makes one of both for the worker.
+ */
 typedef struct KrKmsProvider
 {
 	const char *name;
@@ -79,7 +96,53 @@ typedef struct KrKmsProvider
 
 	/* Metadata of the KEK. Failure here is a warning for the caller, not an obstacle. */
 	KrStatus (*describe)(KrKmsDescription *out, const char *resource, const KrKmsHost *host, KrKmsReport *report);
+
+	/*
+	 * Begins a call, and goes on with it; neither waits for anything. step sets call->status to how it
+	 * ended and returns true, having filled the outputs and released all it held; until then
+	 * it says in call->wake_ms when it wants to be called again, though nothing on the network has moved.
+	 */
+	void (*start)(KrKmsCall *call);
+	bool (*step)(KrKmsCall *call);
+	void (*cancel)(KrKmsCall *call);
 } KrKmsProvider;
+
+typedef enum KrKmsOp
+{
+	KR_KMS_WRAP,
+	KR_KMS_UNWRAP,
+	KR_KMS_DESCRIBE,
+	KR_KMS_IDENTIFY /* our own credential, and who it says we are */
+} KrKmsOp;
+
+/* One call of a provider. The caller fills in the first part; what it points to must last until the call has ended. */
+struct KrKmsCall
+{
+	const KrKmsProvider *provider;
+	KrKmsOp op;
+	KrKmsHost host;
+	const char *resource;
+	const char *aad;
+	size_t aad_len;
+	const KrSecret *secret; /* WRAP */
+	const uint8_t *wrap;    /* UNWRAP */
+	size_t wrap_len;
+	KrKmsReport *report; /* outputs: always, and the one of the operation */
+	KrKmsWrap *wrapped;
+	KrSecret *unwrapped;
+	KrKmsDescription *description;
+	char *identity; /* KR_KMS_IDENTITYMAX bytes: whom a key's owner must grant, e.g. "serviceAccount:..."; "" = nobody */
+
+	bool ended; /* read only from here on */
+	KrStatus status;
+	int wake_ms; /* -1 = only when the network moves */
+	void *state; /* the provider's */
+};
+
+/* kms/call.c: begins; goes on, true when it has ended; stops a call that has not ended. */
+extern void kr_kms_call_start(KrKmsCall *call);
+extern bool kr_kms_call_step(KrKmsCall *call);
+extern void kr_kms_call_cancel(KrKmsCall *call);
 
 /* kms/registry.c: the table of a provider, or NULL for an unknown name; and all names, comma separated, for hints. */
 extern const KrKmsProvider *kr_kms_provider(const char *name);

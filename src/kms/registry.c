@@ -5,11 +5,13 @@
  */
 #include <string.h>
 
+#include "kms/gcp_kms.h"
 #include "kms/managed.h"
 #include "kms/provider.h"
 
 static const KrKmsProvider *const providers[] = {
 	&kr_kms_managed,
+	&kr_kms_gcp,
 };
 
 #define PROVIDERS (sizeof(providers) / sizeof(providers[0]))

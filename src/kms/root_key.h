@@ -102,14 +102,6 @@ extern KrStatus kr_kms_root_keys_parse(KrRootKeys *out, const char *text, size_t
 extern KrStatus kr_kms_root_keys_from_file(KrRootKeys *out, const char *path, KrKmsReport *report) KR_MUST_CHECK;
 
 /*
- * root_key_file.c: PostgreSQL's rule for the private keys of its TLS. A file of our own
- * is closed to all others; one of root's may be readable by a group, as secrets
- * are that a container platform mounts.
- */
-extern KrStatus kr_kms_root_key_check_access(unsigned int mode, uid_t owner, uid_t self,
-											 const char *path, KrKmsReport *report) KR_MUST_CHECK;
-
-/*
  * root_key_file.c: makes a file with one fresh key, unless something of that name
  * is there by now: then that is left alone, KR_OK is returned and *created is false.
  */

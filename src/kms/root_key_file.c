@@ -1,13 +1,7 @@
 /*
  * src/kms/root_key_file.c
  *
- * Root keys in a file: reading one that is safe to trust, and making the first
- * one.
- *
- * Everything is checked on the opened file, not on its name, so nothing can be
- * exchanged in between. Symbolic links are followed: container platforms mount
- * secrets as links. The text is read with read(2) into a buffer that is wiped; a
- * stdio stream would leave copies behind.
+ * Root keys in a file: reading them, and making the first one.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* explicit_bzero */
@@ -21,6 +15,7 @@
 #include <unistd.h>
 
 #include "kms/root_key.h"
+#include "kms/secret_file.h"
 
 #define CREATED_COMMENT \
 	"# keyring root keys, one a line, newest last. Whoever lacks this file cannot read the\n" \
@@ -28,168 +23,30 @@
 
 #define SOURCEMAX (KR_ROOT_KEY_PATHMAX + 32)
 
-/* Errors of open(2) and its like that only a person can mend. */
-static KrStatus
-class_of(int error)
-{
-	switch (error)
-	{
-		case ENOENT:
-			return KR_KMS_NOT_FOUND;
-		case EACCES:
-		case EPERM:
-		case EROFS:
-		case ENOTDIR:
-		case EISDIR:
-		case ELOOP:
-		case ENAMETOOLONG:
-		case ENXIO:
-		case EINVAL:
-		case EOPNOTSUPP:
-			return KR_KMS_CONFIG;
-		default:
-			return KR_KMS_UNAVAILABLE;
-	}
-}
-
-static KrStatus
-refuse_open(const char *path, int error, KrKmsReport *report)
-{
-	if (error == ENOENT)
-	{
-		kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" does not exist", path);
-		kr_kms_say(report->hint, sizeof(report->hint),
-				   "Restore it from its backup, or set keyring.root_key_file to where it is.");
-	}
-	else
-	{
-		kr_kms_say(report->message, sizeof(report->message), "could not open root key file \"%s\": %s",
-				   path, strerror(error));
-		if (error == EACCES)
-			kr_kms_say(report->hint, sizeof(report->hint),
-					   "The file and the folders above it must let user id %ld, who runs the server, read it.",
-					   (long) geteuid());
-	}
-	return class_of(error);
-}
-
-KrStatus
-kr_kms_root_key_check_access(unsigned int mode, uid_t owner, uid_t self, const char *path, KrKmsReport *report)
-{
-	bool ours = owner == self;
-
-	if (!ours && owner != 0)
-	{
-		kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" belongs to user id %ld",
-				   path, (long) owner);
-		kr_kms_say(report->hint, sizeof(report->hint),
-				   "It must belong to user id %ld, who runs the server, or to root.", (long) self);
-		return KR_KMS_CONFIG;
-	}
-	if ((mode & (ours ? 0077 : 0037)) == 0)
-		return KR_OK;
-
-	kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" is open to %s (mode %04o)",
-			   path, (mode & 0007) != 0 ? "everybody" : "its group", mode & 07777);
-	if (ours)
-		kr_kms_say(report->hint, sizeof(report->hint), "Run: chmod 600 '%s'", path);
-	else
-		kr_kms_say(report->hint, sizeof(report->hint),
-				   "Run: chmod 640 '%s', as it belongs to root; or give it to the server's user, with mode 600.", path);
-	return KR_KMS_CONFIG;
-}
-
-static KrStatus
-check_file(const struct stat *st, const char *path, KrKmsReport *report)
-{
-	if (!S_ISREG(st->st_mode))
-	{
-		kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" is not a regular file", path);
-		kr_kms_say(report->hint, sizeof(report->hint), "Set keyring.root_key_file to the file itself.");
-		return KR_KMS_CONFIG;
-	}
-	if (st->st_size > KR_ROOT_KEY_TEXTMAX)
-	{
-		kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" is larger than 16 kB", path);
-		kr_kms_say(report->hint, sizeof(report->hint), "Is it a root key file? One of 64 keys has about 4 kB.");
-		return KR_KMS_CONFIG;
-	}
-	return kr_kms_root_key_check_access((unsigned int) st->st_mode, st->st_uid, geteuid(), path, report);
-}
-
-/* Reads up to size bytes; -1 and errno on failure. */
-static ssize_t
-read_all(int fd, char *out, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size)
-	{
-		ssize_t got = read(fd, out + len, size - len);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -1;
-		if (got == 0)
-			break;
-		len += (size_t) got;
-	}
-	return (ssize_t) len;
-}
-
-static KrStatus
-read_keys(KrRootKeys *out, int fd, const char *path, KrKmsReport *report)
-{
-	char text[KR_ROOT_KEY_TEXTMAX + 1]; /* one more, to see that a file has grown too large */
-	char source[SOURCEMAX];
-	ssize_t len = read_all(fd, text, sizeof(text));
-	KrStatus status;
-
-	if (len < 0)
-	{
-		status = class_of(errno);
-		kr_kms_say(report->message, sizeof(report->message), "could not read root key file \"%s\": %s",
-				   path, strerror(errno));
-	}
-	else
-	{
-		kr_kms_say(source, sizeof(source), "root key file \"%s\"", path);
-		status = kr_kms_root_keys_parse(out, text, (size_t) len, source, report);
-	}
-	explicit_bzero(text, sizeof(text));
-	return status;
-}
+static const KrFileKind kind = {
+	.words = "root key file",
+	.setting = "keyring.root_key_file",
+	.max = KR_ROOT_KEY_TEXTMAX,
+	.large = "Is it a root key file? One of 64 keys has about 4 kB."
+};
 
 KrStatus
 kr_kms_root_keys_from_file(KrRootKeys *out, const char *path, KrKmsReport *report)
 {
+	char text[KR_ROOT_KEY_TEXTMAX + 1];
+	char source[SOURCEMAX];
 	struct stat st;
+	size_t len;
 	KrStatus status;
-	int fd;
 
 	memset(out, 0, sizeof(*out));
-	if (path[0] != '/')
-	{
-		kr_kms_say(report->message, sizeof(report->message), "root key file \"%s\" is not an absolute path", path);
-		kr_kms_say(report->hint, sizeof(report->hint), "Set keyring.root_key_file to a path that begins with /.");
-		return KR_KMS_CONFIG;
-	}
-
-	/* O_NONBLOCK: opening a named pipe would wait for a writer */
-	do
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	while (fd < 0 && errno == EINTR);
-	if (fd < 0)
-		return refuse_open(path, errno, report);
-
-	if (fstat(fd, &st) != 0)
-		status = refuse_open(path, errno, report);
-	else
-		status = check_file(&st, path, report);
+	status = kr_kms_secret_file_read(text, &len, &st, &kind, path, report);
 	if (status == KR_OK)
-		status = read_keys(out, fd, path, report);
-	close(fd);
+	{
+		kr_kms_say(source, sizeof(source), "root key file \"%s\"", path);
+		status = kr_kms_root_keys_parse(out, text, len, source, report);
+	}
+	explicit_bzero(text, sizeof(text));
 	if (status == KR_OK)
 		out->device = (uint64_t) st.st_dev;
 	return status;
@@ -198,7 +55,7 @@ kr_kms_root_keys_from_file(KrRootKeys *out, const char *path, KrKmsReport *repor
 static KrStatus
 refuse_create(const char *path, int error, KrKmsReport *report)
 {
-	KrStatus status = class_of(error);
+	KrStatus status = kr_kms_secret_file_class(error);
 
 	kr_kms_say(report->message, sizeof(report->message), "could not create root key file \"%s\": %s",
 			   path, strerror(error));

@@ -45,6 +45,13 @@
 #define kr_pg_wait_event(name) PG_WAIT_EXTENSION
 #endif
 
+/* 17 has a resource owner keep it; the caller frees it in any case */
+#if PG_VERSION_NUM >= 170000
+#define kr_pg_wait_event_set(count) CreateWaitEventSet(NULL, count)
+#else
+#define kr_pg_wait_event_set(count) CreateWaitEventSet(CurrentMemoryContext, count)
+#endif
+
 /* 16 merged the ownership checks into one; the caller includes utils/acl.h and catalog/pg_class.h */
 #if PG_VERSION_NUM >= 160000
 #define kr_pg_owns_relation(relid) object_ownercheck(RelationRelationId, relid, GetUserId())

@@ -19,6 +19,10 @@
 
 char *kr_guc_root_key_file = NULL;
 char *kr_guc_root_key_command = NULL;
+char *kr_guc_gcp_endpoint = NULL;
+char *kr_guc_gcp_credentials_file = NULL;
+char *kr_guc_kms_ca_file = NULL;
+char *kr_guc_kms_allowed_resources = NULL;
 int kr_guc_kms_connect_timeout = 2000;
 int kr_guc_kms_timeout = 10000;
 int kr_guc_max_cached_keys = 64;
@@ -124,7 +128,7 @@ assign_input_format(int newval, void *extra)
 }
 
 static bool
-check_root_key_file(char **newval, void **extra, GucSource source)
+check_path(char **newval, void **extra, GucSource source)
 {
 	if ((*newval)[0] == '\0' || is_absolute_path(*newval))
 		return true;
@@ -139,11 +143,45 @@ define_root_key(void)
 							   "File that holds the root keys, which wrap managed keys.",
 							   "Empty: keyring_root.key beside the data directory.",
 							   &kr_guc_root_key_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   check_root_key_file, NULL, NULL);
+							   check_path, NULL, NULL);
 	DefineCustomStringVariable("keyring.root_key_command",
 							   "Shell command that prints the root keys; used instead of the file.",
 							   NULL, &kr_guc_root_key_command, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
 							   NULL, NULL, NULL);
+}
+
+/* A first look; the worker, which knows libcurl, takes the address apart before it asks. */
+static bool
+check_endpoint(char **newval, void **extra, GucSource source)
+{
+	if (strncmp(*newval, "https://", 8) == 0 || strncmp(*newval, "http://127.", 11) == 0 ||
+		strncmp(*newval, "http://localhost", 16) == 0 || strncmp(*newval, "http://[::1]", 12) == 0)
+		return true;
+	GUC_check_errdetail("The address must begin with https://, or with http:// and be one of this machine.");
+	return false;
+}
+
+static void
+define_gcp(void)
+{
+	DefineCustomStringVariable("keyring.gcp_credentials_file",
+							   "Key file of the service account that asks Google Cloud KMS.",
+							   "Empty: the service account that the metadata server names.",
+							   &kr_guc_gcp_credentials_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   check_path, NULL, NULL);
+	DefineCustomStringVariable("keyring.gcp_endpoint",
+							   "Address of Google Cloud KMS.",
+							   NULL, &kr_guc_gcp_endpoint, "https://cloudkms.googleapis.com", PGC_SIGHUP, 0,
+							   check_endpoint, NULL, NULL);
+	DefineCustomStringVariable("keyring.kms_ca_file",
+							   "Certificates that key management services are verified with.",
+							   "Empty: those of the system.",
+							   &kr_guc_kms_ca_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   check_path, NULL, NULL);
+	DefineCustomStringVariable("keyring.kms_allowed_resources",
+							   "Wrapping keys that data keys may be created with, separated by commas; * at the end of one stands for anything.",
+							   "Empty: all that the service allows.",
+							   &kr_guc_kms_allowed_resources, "", PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
 static void
@@ -220,6 +258,7 @@ kr_pg_guc_init(void)
 {
 	define_root_key();
 	define_kms();
+	define_gcp();
 	define_values();
 	define_jobs();
 	MarkGUCPrefixReserved("keyring");

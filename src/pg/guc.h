@@ -14,12 +14,16 @@ typedef enum KrFormat
 
 extern char *kr_guc_root_key_file; /* "" = keyring_root.key beside the data directory */
 extern char *kr_guc_root_key_command;
-extern int kr_guc_kms_connect_timeout; /* ms */
-extern int kr_guc_kms_timeout;         /* ms */
-extern int kr_guc_max_cached_keys;     /* slots, fixed at start */
-extern int kr_guc_cache_ttl;           /* s */
-extern int kr_guc_cache_grace;         /* s */
-extern int kr_guc_compress_over;       /* bytes; 0 = never */
+extern char *kr_guc_gcp_endpoint;
+extern char *kr_guc_gcp_credentials_file;  /* "" = the metadata server */
+extern char *kr_guc_kms_ca_file;           /* "" = the system's */
+extern char *kr_guc_kms_allowed_resources; /* "" = all */
+extern int kr_guc_kms_connect_timeout;     /* ms */
+extern int kr_guc_kms_timeout;             /* ms */
+extern int kr_guc_max_cached_keys;         /* slots, fixed at start */
+extern int kr_guc_cache_ttl;               /* s */
+extern int kr_guc_cache_grace;             /* s */
+extern int kr_guc_compress_over;           /* bytes; 0 = never */
 extern int kr_guc_reencrypt_workers;
 extern int kr_guc_reencrypt_batch_time; /* ms */
 extern int kr_guc_reencrypt_delay;      /* ms */

@@ -64,7 +64,7 @@ test_registry(void)
 	tap_ok(kr_kms_provider("Managed") == NULL && kr_kms_provider("") == NULL && kr_kms_provider(NULL) == NULL &&
 			   kr_kms_provider("nothing") == NULL,
 		   "others are not");
-	tap_ok(strcmp(kr_kms_provider_names(), "managed") == 0 && strcmp(kr_kms_provider_names(), "managed") == 0, "names for hints");
+	tap_ok(strcmp(kr_kms_provider_names(), "managed, gcp-kms") == 0 && strcmp(kr_kms_provider_names(), "managed, gcp-kms") == 0, "names for hints");
 
 	strcpy(out, "x");
 	tap_ok(managed->check_resource(out, NULL, &report) == KR_OK && out[0] == '\0', "no resource");

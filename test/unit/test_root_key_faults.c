@@ -59,6 +59,8 @@ close_and_fail(int fd)
 #define fsync(...) FAILING(fsync, (__VA_ARGS__), -1)
 #define link(...) FAILING(link, (__VA_ARGS__), -1)
 #define close(fd) close_and_fail(fd)
+#include "kms/secret_file.c"
+
 #include "kms/root_key_file.c"
 #undef close
 

@@ -12,9 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kms/secret_file.h"
 #include "unit/root_key_kit.h"
 #include "unit/tap.h"
 
+static const KrFileKind kind = { "root key file", "keyring.root_key_file", 100, "" };
 static KrRootKeys keys;
 static KrKmsReport report;
 
@@ -141,7 +143,7 @@ test_rule(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 	{
-		KrStatus got = kr_kms_root_key_check_access(S_IFREG | cases[i].mode, cases[i].owner, cases[i].self, "/f", &report);
+		KrStatus got = kr_kms_secret_file_check_access(S_IFREG | cases[i].mode, cases[i].owner, cases[i].self, &kind, "/f", &report);
 
 		tap_ok(got == (cases[i].fine ? KR_OK : KR_KMS_CONFIG), "mode %04o, owner %d, server %d: %s",
 			   cases[i].mode, (int) cases[i].owner, (int) cases[i].self, cases[i].fine ? "fine" : "refused");

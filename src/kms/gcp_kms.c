@@ -1,0 +1,439 @@
+/*
+ * src/kms/gcp_kms.c
+ *
+ * Calls of Google Cloud KMS, REST version 1: a token, a request, what the answer means, and whether
+ * to ask again. Within the call's time it asks again: once with a fresh token when the token
+ * was refused; once when a key that opened before is refused, so that a single spurious refusal locks nobody out; a
+ * few times when the service could not answer or an answer was damaged.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/crypto.h>
+
+#include "crypto/random.h"
+#include "kms/encode.h"
+#include "kms/gcp_answer.h"
+#include "kms/gcp_auth.h"
+#include "kms/gcp_kms.h"
+
+#define TRIES 3
+#define BACKOFF_MS 200
+#define THROTTLED_MS 1000
+#define CONFIRM_MS 200
+#define AADMAX 256
+#define BODYMAX (KR_BASE64_SIZE(KR_KMS_WRAPMAX) + KR_BASE64_SIZE(AADMAX) + 256)
+#define ECHO 8 /* characters of a secret that are too many to be shown */
+
+typedef struct GcpCall
+{
+	KrGcpResource resource;
+	char name[KR_KMS_RESOURCEMAX];
+	KrGcpWish wish;
+	KrHttpRequest *request;
+	KrGcpProblem problem; /* of the last answer */
+	int64_t deadline;
+	int64_t wake_at; /* 0 = now */
+	int tries;
+	bool renewed;
+	bool confirmed;
+} GcpCall;
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static KrStatus
+gcp_check_resource(char *out, const char *resource, KrKmsReport *report)
+{
+	KrGcpResource parsed;
+	KrStatus status;
+
+	memset(report, 0, sizeof(*report));
+	out[0] = '\0';
+	status = kr_kms_gcp_resource_parse(&parsed, resource == NULL ? "" : resource, report);
+	if (status == KR_OK)
+		kr_kms_gcp_resource_print(out, &parsed);
+	return status;
+}
+
+static KrGcpAsked
+asked(const KrKmsCall *call)
+{
+	return call->op == KR_KMS_WRAP ? KR_GCP_ENCRYPT :
+		call->op == KR_KMS_UNWRAP  ? KR_GCP_DECRYPT :
+									 KR_GCP_GET;
+}
+
+/* ---- sending ---- */
+
+/* "name":"base64","nameCrc32c":"number" */
+static void
+write_field(char *out, size_t size, const char *name, const uint8_t *bytes, size_t len)
+{
+	char text[KR_BASE64_SIZE(KR_KMS_WRAPMAX)];
+
+	kr_kms_base64(text, bytes, len);
+	kr_kms_say(out + strlen(out), size - strlen(out), "%s\"%s\":\"%s\",\"%sCrc32c\":\"%u\"", out[1] == '\0' ? "" : ",",
+			   name, text, name, (unsigned) kr_kms_crc32c(bytes, len));
+	OPENSSL_cleanse(text, sizeof(text));
+}
+
+static void
+write_body(char *out, const KrKmsCall *call)
+{
+	kr_kms_say(out, BODYMAX, "{");
+	if (call->op == KR_KMS_WRAP)
+		write_field(out, BODYMAX, "plaintext", call->secret->bytes, call->secret->len);
+	else
+		write_field(out, BODYMAX, "ciphertext", call->wrap, call->wrap_len);
+	write_field(out, BODYMAX, "additionalAuthenticatedData", (const uint8_t *) call->aad, call->aad_len);
+	kr_kms_say(out + strlen(out), BODYMAX - strlen(out), "}");
+}
+
+static const char *
+verb_of(const KrKmsCall *call)
+{
+	return call->op == KR_KMS_WRAP ? ":encrypt" :
+		call->op == KR_KMS_UNWRAP  ? ":decrypt" :
+									 "";
+}
+
+static void
+send_request(KrKmsCall *call, GcpCall *state, int64_t now)
+{
+	char url[KR_HTTP_URLMAX + KR_KMS_RESOURCEMAX];
+	char body[BODYMAX];
+	char authorization[8192];
+	const char *headers[] = { authorization, "Content-Type: application/json", NULL };
+	const char *endpoint = call->host.gcp_endpoint;
+	size_t len = strlen(endpoint);
+	KrHttpOrder order = {
+		.url = url,
+		.headers = headers,
+		.ca_file = call->host.kms_ca_file,
+		.timeout_ms = (int) (state->deadline - now),
+		.connect_timeout_ms = call->host.connect_timeout_ms,
+	};
+
+	while (len > 0 && endpoint[len - 1] == '/')
+		len--;
+	kr_kms_say(url, sizeof(url), "%.*s/v1/%s%s", (int) len, endpoint, state->name, verb_of(call));
+	kr_kms_say(authorization, sizeof(authorization), "Authorization: %s", kr_kms_gcp_bearer());
+	if (call->op != KR_KMS_DESCRIBE)
+	{
+		write_body(body, call);
+		order.body = body;
+		order.body_len = strlen(body);
+	}
+	state->request = kr_kms_http_start(&order);
+	state->tries++;
+	OPENSSL_cleanse(body, sizeof(body));
+	OPENSSL_cleanse(authorization, sizeof(authorization));
+}
+
+/* ---- the end of a call ---- */
+
+static bool
+finish(KrKmsCall *call, GcpCall *state, KrStatus status)
+{
+	kr_kms_http_free(state->request);
+	free(state);
+	call->state = NULL;
+	call->status = status;
+	return true;
+}
+
+/* Whether text has part of a secret in it, as a service might that quotes the field it does not like. */
+static bool
+quotes(const char *text, const char *secret)
+{
+	size_t len = strlen(secret);
+
+	for (size_t i = 0; i + ECHO <= len; i++)
+	{
+		if (memmem(text, strlen(text), secret + i, ECHO) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void
+hide_secrets(KrKmsCall *call)
+{
+	char text[KR_BASE64_SIZE(KR_SECRET_MAX)] = "";
+	const char *bearer = kr_kms_gcp_bearer();
+
+	if (call->op == KR_KMS_WRAP)
+		kr_kms_base64(text, call->secret->bytes, call->secret->len);
+	if (quotes(call->report->complaint, text) || (strlen(bearer) > 7 && quotes(call->report->complaint, bearer + 7)))
+		kr_kms_say(call->report->complaint, sizeof(call->report->complaint), "(its words are withheld: they quote a secret)");
+	OPENSSL_cleanse(text, sizeof(text));
+}
+
+static bool
+finish_with_problem(KrKmsCall *call, GcpCall *state)
+{
+	KrGcpContext context = {
+		.asked = asked(call), .resource = &state->resource, .member = kr_kms_gcp_member(), .setting = call->host.gcp_endpoint
+	};
+
+	kr_kms_gcp_explain(call->report, &state->problem, &context);
+	hide_secrets(call);
+	return finish(call, state, state->problem.status);
+}
+
+static bool
+out_of_time(KrKmsCall *call, GcpCall *state)
+{
+	if (call->op == KR_KMS_IDENTIFY)
+	{
+		kr_kms_say(call->report->message, sizeof(call->report->message),
+				   "there was no access token within %d ms", call->host.timeout_ms);
+		return finish(call, state, KR_KMS_UNAVAILABLE);
+	}
+	if (state->problem.status == KR_OK)
+	{
+		state->problem.status = KR_KMS_UNAVAILABLE;
+		kr_kms_say(state->problem.words, sizeof(state->problem.words), "no answer within %d ms", call->host.timeout_ms);
+	}
+	return finish_with_problem(call, state);
+}
+
+/* ---- asking again ---- */
+
+/* Whether the key's owner, or the service in its name, says no. */
+static bool
+is_refusal(KrStatus status)
+{
+	return status == KR_KMS_DENIED || status == KR_KMS_DISABLED || status == KR_KMS_DESTROY_SCHEDULED ||
+		status == KR_KMS_DESTROYED || status == KR_KMS_NOT_FOUND || status == KR_KMS_BAD_CIPHERTEXT;
+}
+
+/* Spreads the clients of a service that comes back. */
+static int64_t
+with_jitter(int64_t ms)
+{
+	uint8_t random = 128;
+
+	if (kr_crypto_random(&random, 1) != KR_OK)
+		return ms;
+	return ms / 2 + ms * random / 256;
+}
+
+static int64_t
+backoff(const GcpCall *state)
+{
+	int64_t ms = (int64_t) BACKOFF_MS << state->tries;
+
+	if (state->problem.status == KR_KMS_THROTTLED && ms < THROTTLED_MS)
+		ms = THROTTLED_MS;
+	ms = with_jitter(ms);
+	if (state->problem.retry_after >= 0 && ms < state->problem.retry_after * 1000)
+		ms = state->problem.retry_after * 1000;
+	return ms;
+}
+
+/* How long to wait before asking again; -1 = do not. */
+static int64_t
+pause_before_again(const KrKmsCall *call, GcpCall *state)
+{
+	KrStatus status = state->problem.status;
+
+	if (status == KR_KMS_AUTH && !state->renewed)
+	{
+		state->renewed = true;
+		kr_kms_gcp_token_refused();
+		return 0;
+	}
+	if (is_refusal(status) && call->op == KR_KMS_UNWRAP && !state->confirmed)
+	{
+		state->confirmed = state->wish.fresh = true;
+		return CONFIRM_MS;
+	}
+	if ((status == KR_KMS_UNAVAILABLE || status == KR_KMS_THROTTLED || status == KR_KMS_INTEGRITY) && state->tries < TRIES)
+		return backoff(state);
+	return -1;
+}
+
+static bool
+again_or_finish(KrKmsCall *call, GcpCall *state, int64_t now)
+{
+	int64_t pause = pause_before_again(call, state);
+
+	if (pause < 0 || now + pause >= state->deadline)
+		return finish_with_problem(call, state);
+	kr_kms_http_free(state->request);
+	state->request = NULL;
+	state->wake_at = now + pause;
+	return false;
+}
+
+static KrStatus
+read_answer(KrKmsCall *call, GcpCall *state, const KrHttpAnswer *answer)
+{
+	switch (call->op)
+	{
+		case KR_KMS_WRAP:
+			return kr_kms_gcp_read_encrypt(call->wrapped, answer, state->name, call->report);
+		case KR_KMS_UNWRAP:
+			return kr_kms_gcp_read_decrypt(call->unwrapped, answer, call->report);
+		case KR_KMS_DESCRIBE:
+			return kr_kms_gcp_read_key(call->description, &state->problem, answer, state->name, call->report);
+		case KR_KMS_IDENTIFY:
+			break; /* asks the service nothing */
+	}
+	return KR_KMS_CONFIG;
+}
+
+static bool
+handle(KrKmsCall *call, GcpCall *state, const KrHttpAnswer *answer, int64_t now)
+{
+	KrStatus status;
+
+	kr_kms_gcp_classify(&state->problem, answer, asked(call));
+	if (state->problem.status != KR_OK)
+		return again_or_finish(call, state, now);
+	memset(call->report, 0, sizeof(*call->report));
+	status = read_answer(call, state, answer);
+	if (status == KR_OK)
+		return finish(call, state, KR_OK);
+	if (status != KR_KMS_INTEGRITY)
+		return finish_with_problem(call, state);
+
+	/* its words are in the report already, and stay there when it is the last try */
+	state->problem.status = status;
+	if (state->tries >= TRIES)
+		return finish(call, state, status);
+	return again_or_finish(call, state, now);
+}
+
+/* True when the call has ended for want of a token. */
+static bool
+go_on(KrKmsCall *call, GcpCall *state, int64_t now)
+{
+	KrStatus status = KR_OK;
+
+	switch (kr_kms_gcp_token(&state->wish, &call->host, &status, call->report))
+	{
+		case KR_GCP_TOKEN_PENDING:
+			return false;
+		case KR_GCP_TOKEN_FAILED:
+			return finish(call, state, status);
+		case KR_GCP_TOKEN_READY:
+			if (call->op == KR_KMS_IDENTIFY)
+			{
+				kr_kms_say(call->identity, KR_KMS_IDENTITYMAX, "%s", kr_kms_gcp_member());
+				return finish(call, state, KR_OK);
+			}
+			send_request(call, state, now);
+			break;
+	}
+	if (state->request != NULL)
+		return false;
+	kr_kms_say(call->report->message, sizeof(call->report->message), "could not send a request to Cloud KMS: libcurl failed");
+	kr_kms_say(call->report->hint, sizeof(call->report->hint), "Is the server short of memory?");
+	return finish(call, state, KR_KMS_UNAVAILABLE);
+}
+
+/* ---- the provider ---- */
+
+static bool
+gcp_step(KrKmsCall *call)
+{
+	GcpCall *state = call->state;
+	const KrHttpAnswer *answer;
+	int64_t now = now_ms();
+
+	if (state == NULL)
+		return true; /* it could not begin; status and report say why */
+	if (now >= state->deadline)
+		return out_of_time(call, state);
+	if (state->request != NULL)
+	{
+		answer = kr_kms_http_answer(state->request);
+		if (answer != NULL && handle(call, state, answer, now))
+			return true;
+	}
+	if (state->request == NULL && now >= state->wake_at && go_on(call, state, now))
+		return true;
+	call->wake_ms = (int) ((state->wake_at > now ? state->wake_at : state->deadline) - now);
+	return false;
+}
+
+static void
+empty_outputs(KrKmsCall *call)
+{
+	switch (call->op)
+	{
+		case KR_KMS_WRAP:
+			memset(call->wrapped, 0, sizeof(*call->wrapped));
+			break;
+		case KR_KMS_UNWRAP:
+			kr_crypto_secret_wipe(call->unwrapped);
+			break;
+		case KR_KMS_DESCRIBE:
+			memset(call->description, 0, sizeof(*call->description));
+			break;
+		case KR_KMS_IDENTIFY:
+			call->identity[0] = '\0';
+			break;
+	}
+}
+
+static void
+gcp_start(KrKmsCall *call)
+{
+	GcpCall *state = calloc(1, sizeof(GcpCall));
+
+	empty_outputs(call);
+	call->status = KR_KMS_UNAVAILABLE;
+	if (state == NULL)
+	{
+		kr_kms_say(call->report->message, sizeof(call->report->message), "out of memory");
+		return;
+	}
+	call->status = KR_OK;
+	if (call->op != KR_KMS_IDENTIFY)
+		call->status = kr_kms_gcp_resource_parse(&state->resource, call->resource, call->report);
+	if (call->status == KR_OK && (call->aad_len > AADMAX || call->wrap_len > KR_KMS_WRAPMAX))
+		call->status = KR_KMS_CONFIG;
+	if (call->status == KR_OK && !kr_kms_http_may_ask(call->host.gcp_endpoint, NULL))
+	{
+		kr_kms_say(call->report->message, sizeof(call->report->message), "keyring.gcp_endpoint \"%s\" may not be asked",
+				   call->host.gcp_endpoint);
+		kr_kms_say(call->report->hint, sizeof(call->report->hint),
+				   "Set it to an https address without a path, or to a plain http one on this machine.");
+		call->status = KR_KMS_CONFIG;
+	}
+	if (call->status != KR_OK)
+	{
+		free(state);
+		return;
+	}
+	kr_kms_gcp_resource_print(state->name, &state->resource);
+	state->deadline = now_ms() + call->host.timeout_ms;
+	call->state = state;
+	call->wake_ms = 0;
+}
+
+static void
+gcp_cancel(KrKmsCall *call)
+{
+	if (call->state != NULL)
+		finish(call, call->state, KR_KMS_ABORTED);
+}
+
+const KrKmsProvider kr_kms_gcp = {
+	.name = "gcp-kms",
+	.check_resource = gcp_check_resource,
+	.start = gcp_start,
+	.step = gcp_step,
+	.cancel = gcp_cancel,
+};

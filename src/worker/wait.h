@@ -1,0 +1,13 @@
+/*
+ * src/worker/wait.h
+ */
+#ifndef KR_WORKER_WAIT_H
+#define KR_WORKER_WAIT_H
+
+/*
+ * Waits for the latch, the network or ms milliseconds (-1: no limit), whatever comes first, goes on with
+ * what the network brought and resets the latch. Ends the process with the postmaster.
+ */
+extern void kr_worker_wait(long ms);
+
+#endif
