@@ -176,6 +176,8 @@ my @calls = (
 	qq(SELECT shared.keyring_destroy_key($keys)),
 	q(SELECT shared.keyring_activate(shared.keyring_create_key())),
 	q(SELECT shared.keyring_rewrap_key(1)),
+	q(SELECT * FROM shared.keyring_check_resource('managed', NULL)),
+	q(SELECT shared.keyring_service_account('managed')),
 	q(SELECT shared.keyring_flush_cache()),
 	q(SELECT * FROM shared.keyring_key_health(1)),
 	q(SELECT * FROM shared.keyring_statistics()),
