@@ -364,7 +364,8 @@ $answer = opened(at => $kms->{endpoint});
 ok($answer->{status} == 0 && $answer->{curl} != 28, 'fault: the connection is dropped') or diag($answer->{said});
 $kms->fault(kind => 'decrypt', truncate => 20);
 $answer = opened(at => $kms->{endpoint});
-is($answer->{curl}, 18, 'fault: truncated');
+# libcurl 8 tells of the connection's end, 7 of the bytes that are missing
+like($answer->{curl}, qr/^(18|56)$/, 'fault: truncated');
 is(length $answer->{text}, 20, 'fault: after so many bytes');
 $kms->fault(kind => 'decrypt', oversize => 3_000_000);
 cmp_ok(length(opened()->{text}), '>', 3_000_000, 'fault: oversized');
