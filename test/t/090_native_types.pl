@@ -367,6 +367,34 @@ for my $case (@prepared)
 	is_deeply(\@sealed, \@plain, "$name: all is as on the plain table");
 }
 
+# --- the same when the plan cache analyzes it anew ------------------------------------------------
+
+# Prepared by name, executed once, invalidated, described and executed again.
+my $again = $wire{sealed};
+my (@described, @executed);
+
+sub execute_case
+{
+	my ($number) = @_;
+	my @values = @{ $prepared[$number] }[ 4 .. $#{ $prepared[$number] } ];
+	$again->query('BEGIN');
+	my $answer = $again->execute("case $number", parameters => \@values, format => 'binary');
+	$again->query('ROLLBACK');
+	return $answer;
+}
+
+for my $number (0 .. $#prepared)
+{
+	push @described, $again->prepare("case $number", $prepared[$number][1]);
+	push @executed, execute_case($number);
+}
+sql_ok($node, 'SELECT keyring_activate(keyring_create_key())', 'another key invalidates all plans');
+for my $number (0 .. $#prepared)
+{
+	is_deeply($again->describe("case $number"), $described[$number], "$prepared[$number][0]: analyzed anew, described");
+	is_deeply(execute_case($number), $executed[$number], "$prepared[$number][0]: analyzed anew, executed");
+}
+
 # --- parameters in binary form --------------------------------------------------------------------
 
 for my $case (
