@@ -9,33 +9,32 @@ use KeyringWire;
 
 my $node = KeyringTest->new_node('main');
 keyring_db($node);
+
+# Notes the types that are seen by a query in PL/pgSQL and by two that it makes; no other statement is around them.
+my $looking = q(
+	SELECT v, n INTO r FROM t ORDER BY v LIMIT 1;
+	INSERT INTO seen VALUES (place, pg_typeof(r.v) || ' ' || pg_typeof(r.n));
+	EXECUTE 'SELECT v, n FROM t WHERE v = $1' INTO r USING 'value 2'::text;
+	INSERT INTO seen VALUES (place, pg_typeof(r.v) || ' ' || pg_typeof(r.n));
+	EXECUTE 'UPDATE t SET v = v WHERE id = 3 RETURNING v, n' INTO r;
+	INSERT INTO seen VALUES (place, pg_typeof(r.v) || ' ' || pg_typeof(r.n)););
 sql_ok(
 	$node, q(
 	CREATE TABLE t (id integer PRIMARY KEY, v encrypted_text(searchable), n encrypted_integer);
 	INSERT INTO t SELECT i, 'value ' || i, i FROM generate_series(1, 3) i;
 	CREATE TABLE seen (place text, type text);
 
-	-- notes the types that it sees, in a query that is part of it and in two that it makes
-	CREATE FUNCTION look(place text) RETURNS integer LANGUAGE plpgsql AS $$
-		DECLARE r record;
-		BEGIN
-			SELECT v, n INTO r FROM t ORDER BY v LIMIT 1;
-			INSERT INTO seen VALUES (place, pg_typeof(r.v) || ' ' || pg_typeof(r.n));
-			EXECUTE 'SELECT v, n FROM t WHERE v = $1' INTO r USING 'value 2'::text;
-			INSERT INTO seen VALUES (place, pg_typeof(r.v) || ' ' || pg_typeof(r.n));
-			EXECUTE 'UPDATE t SET v = v WHERE id = 3 RETURNING v, n' INTO r;
-			INSERT INTO seen VALUES (place, pg_typeof(r.v) || ' ' || pg_typeof(r.n));
-			RETURN 1;
-		END $$;
+	CREATE FUNCTION look(place text) RETURNS integer LANGUAGE plpgsql AS
+		$$ DECLARE r record; BEGIN $looking RETURN 1; END $$;
 	CREATE FUNCTION looking_trigger() RETURNS trigger LANGUAGE plpgsql AS
-		'BEGIN PERFORM look(TG_ARGV[0]); RETURN NULL; END';
+		$$ DECLARE r record; place text = TG_ARGV[0]; BEGIN $looking RETURN NULL; END $$;
 	CREATE TABLE at_once (id integer);
 	CREATE TRIGGER t AFTER INSERT ON at_once FOR EACH ROW EXECUTE FUNCTION looking_trigger('trigger');
 	CREATE TABLE deferred (id integer);
 	CREATE CONSTRAINT TRIGGER t AFTER INSERT ON deferred DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW EXECUTE FUNCTION looking_trigger('deferred trigger');
 	CREATE PROCEDURE looks() LANGUAGE plpgsql AS
-		$$ BEGIN PERFORM look('procedure'); COMMIT; PERFORM look('procedure'); END $$;
+		$$ DECLARE r record; place text = 'procedure'; BEGIN $looking COMMIT; $looking END $$;
 
 	-- the planner calls it
 	CREATE FUNCTION look_early() RETURNS text IMMUTABLE LANGUAGE plpgsql AS
@@ -45,7 +44,7 @@ sql_ok(
 	CREATE FUNCTION opens(refcursor) RETURNS refcursor LANGUAGE plpgsql AS
 		'BEGIN OPEN $1 FOR SELECT v FROM t ORDER BY v; RETURN $1; END';
 	CREATE FUNCTION takes(encrypted_text) RETURNS text LANGUAGE sql AS 'SELECT pg_typeof($1)::text';
-	), 'a table, and functions that look at it'
+	) =~ s/\$looking/$looking/gr, 'a table, and functions that look at it'
 );
 
 my $encrypted = sql_value($node, q(SELECT 'encrypted_text'::regtype::oid));
@@ -62,7 +61,7 @@ sub types_of
 # name, the place that is noted, how often, statements of the simple protocol
 my @places = (
 	[ 'a function', 'function', 1, q(SELECT look('function'), v FROM t WHERE id = 1) ],
-	[ 'DO', 'do', 1, q(DO $$ BEGIN PERFORM look('do'); END $$) ],
+	[ 'DO', 'do', 1, "DO \$\$ DECLARE r record; place text = 'do'; BEGIN $looking END \$\$" ],
 	[ 'CALL', 'procedure', 2, 'CALL looks()' ],
 	[ 'a trigger', 'trigger', 1, 'INSERT INTO at_once VALUES (1)' ],
 	[ 'a deferred trigger, at the end of the statement', 'deferred trigger', 1, 'INSERT INTO deferred VALUES (1)' ],
