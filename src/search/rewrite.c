@@ -14,6 +14,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
+#include "search/bound.h"
 #include "search/created.h"
 #include "search/expr.h"
 #include "search/fresh.h"
@@ -157,7 +158,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	kr_search_planning++;
 	PG_TRY();
 	{
-		result = next(parse, query_string, cursor_options, params);
+		result = next(parse, query_string, cursor_options, kr_search_bound_params(params));
 	}
 	PG_FINALLY();
 	{
