@@ -6,7 +6,7 @@ CREATE CAST (encrypted_text AS varchar) WITH FUNCTION keyring_text_open(encrypte
 COMMENT ON CAST (encrypted_text AS varchar) IS 'opens a value';
 
 CREATE FUNCTION keyring_text_open_bpchar(encrypted_text) RETURNS bpchar
-    LANGUAGE c STABLE STRICT PARALLEL SAFE
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 25
     AS 'MODULE_PATHNAME', 'keyring_value_open';
 COMMENT ON FUNCTION keyring_text_open_bpchar(encrypted_text) IS 'cast: opens a value';
 CREATE CAST (encrypted_text AS bpchar) WITH FUNCTION keyring_text_open_bpchar(encrypted_text) AS IMPLICIT;
@@ -16,7 +16,7 @@ CREATE CAST (varchar AS encrypted_text) WITH FUNCTION keyring_text_seal(text, in
 COMMENT ON CAST (varchar AS encrypted_text) IS 'seals a value';
 
 CREATE FUNCTION keyring_text_seal(bpchar, integer, boolean) RETURNS encrypted_text
-    LANGUAGE c VOLATILE STRICT PARALLEL SAFE
+    LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 25
     AS 'MODULE_PATHNAME', 'keyring_bpchar_seal';
 COMMENT ON FUNCTION keyring_text_seal(bpchar, integer, boolean) IS 'cast: seals a value without its padding, as a cast to text removes it';
 CREATE CAST (bpchar AS encrypted_text) WITH FUNCTION keyring_text_seal(bpchar, integer, boolean) AS ASSIGNMENT;

@@ -15,6 +15,7 @@
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
 #include "pg/guc.h"
+#include "search/bound.h"
 #include "search/created.h"
 #include "search/expr.h"
 #include "search/fresh.h"
@@ -53,13 +54,17 @@ prepare_walker(Node *node, bool *compares)
 		case T_Query:
 			kr_search_freshen((Query *) node);
 			kr_search_sort_rows_of((Query *) node, true);
-			return query_tree_walker((Query *) node, prepare_walker, compares, QTW_EXAMINE_SORTGROUP);
+			query_tree_walker((Query *) node, prepare_walker, compares, QTW_EXAMINE_SORTGROUP);
+			kr_search_group_by_token((Query *) node);
+			return false;
 		case T_SortGroupClause:
 			kr_search_sort_by_plaintext((SortGroupClause *) node);
 			return false;
 		case T_Aggref:
 			kr_search_sort_rows(((Aggref *) node)->aggorder, ((Aggref *) node)->args, NIL, true);
-			break;
+			expression_tree_walker(node, prepare_walker, compares);
+			kr_search_count_by_token((Aggref *) node);
+			return false;
 		case T_SetOperationStmt:
 			kr_search_sort_set_operation((SetOperationStmt *) node);
 			break;
@@ -178,7 +183,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	kr_search_planning++;
 	PG_TRY();
 	{
-		result = next(parse, query_string, cursor_options, params);
+		result = next(parse, query_string, cursor_options, kr_search_bound_params(params));
 	}
 	PG_FINALLY();
 	{

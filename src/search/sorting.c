@@ -5,7 +5,8 @@
  * indexes work, and reveal equality only. But the parser takes its operators for
  * ORDER BY, DISTINCT, GROUP BY, windows and set operations too. There they are
  * replaced by < and >, which compare plaintexts; NULLS FIRST, equality and hashing
- * stay as they are.
+ * stay as they are. Where a searchable column is only grouped by, and nothing shows in
+ * which order, tokens go on to decide: they need no opening.
  *
  * Rows and arrays compare by the default classes of what is in them, so by token. Where
  * one is written out in ORDER BY, and there alone, its parts are opened: ORDER BY (a, b)
@@ -22,6 +23,7 @@
 #include "optimizer/optimizer.h"
 #include "search/expr.h"
 #include "search/sorting.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 Oid
@@ -53,6 +55,54 @@ kr_search_sort_by_plaintext(SortGroupClause *clause)
 		return false;
 	clause->sortop = replacement;
 	return true;
+}
+
+static Oid
+token_operator(const KrEncryptedType *type, Oid sortop)
+{
+	if (sortop == type->lt[KR_ENC_ENC])
+		return type->token_lt;
+	return sortop == type->gt[KR_ENC_ENC] ? type->token_gt : sortop;
+}
+
+static void
+by_token(List *clauses, List *targets, List *sorted)
+{
+	ListCell *lc;
+
+	foreach(lc, clauses)
+	{
+		SortGroupClause *clause = lfirst_node(SortGroupClause, lc);
+		Node *key = get_sortgroupclause_expr(clause, targets);
+		const KrEncryptedType *type = kr_search_type_of(key);
+
+		if (type == NULL || KR_TYPMOD_MODE(exprTypmod(key)) != KR_TYPMOD_SEARCHABLE)
+			continue;
+		if (get_sortgroupref_clause_noerr(clause->tleSortGroupRef, sorted) == NULL)
+			clause->sortop = token_operator(type, clause->sortop);
+	}
+}
+
+void
+kr_search_group_by_token(Query *query)
+{
+	ListCell *lc;
+
+	by_token(query->groupClause, query->targetList, query->sortClause);
+	by_token(query->distinctClause, query->targetList, query->sortClause);
+	foreach(lc, query->windowClause)
+	{
+		WindowClause *window = lfirst_node(WindowClause, lc);
+
+		by_token(window->partitionClause, query->targetList, list_concat_copy(query->sortClause, window->orderClause));
+	}
+}
+
+void
+kr_search_count_by_token(Aggref *aggregate)
+{
+	if (aggregate->aggfnoid == F_COUNT_ANY)
+		by_token(aggregate->aggdistinct, aggregate->args, aggregate->aggorder);
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "types/call.h"
 #include "types/envelope.h"
+#include "types/memo.h"
 #include "utils/datum.h"
 
 KR_FUNCTION(keyring_value_seal);
@@ -97,13 +98,40 @@ keyring_value_accept(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(value);
 }
 
+typedef struct OpenCall
+{
+	KrCall call;
+	bool again; /* not the first call: a memo pays only then */
+	KrMemo *memo;
+} OpenCall;
+
+/*
+ * The condition of a join is evaluated for every pair of rows that may match, and the same column may stand in
+ * several expressions, whose call sites share the memo. Of a value out of line the header alone would be a visit to its table.
+ */
+static Datum
+open_again(OpenCall *call, FunctionCallInfo fcinfo)
+{
+	const KrBaseType *base = call->call.base;
+
+	if (call->memo == NULL)
+		call->memo = kr_types_memo_shared(base, fcinfo->flinfo->fn_mcxt);
+	return datumCopy(kr_types_memo_open(call->memo, PG_GETARG_DATUM(0)), base->by_value, base->typlen);
+}
+
 Datum
 keyring_value_open(PG_FUNCTION_ARGS)
 {
-	struct varlena *envelope = kr_types_detoast(PG_GETARG_DATUM(0));
-	const KrBaseType *base = kr_types_base_of(fcinfo);
-	Datum result = base->open(base, envelope, KR_FOR_USER);
+	OpenCall *call = KR_CALL(fcinfo, OpenCall);
+	Datum value = PG_GETARG_DATUM(0);
+	struct varlena *envelope;
+	Datum result;
 
-	kr_types_free_detoasted(envelope, PG_GETARG_DATUM(0));
+	if (call->again && !VARATT_IS_EXTERNAL(DatumGetPointer(value)))
+		return open_again(call, fcinfo);
+	call->again = true;
+	envelope = kr_types_detoast(value);
+	result = call->call.base->open(call->call.base, envelope, KR_FOR_USER);
+	kr_types_free_detoasted(envelope, value);
 	PG_RETURN_DATUM(result);
 }

@@ -4,15 +4,22 @@
  * Selectivity of equality. As eqsel, but what the column is compared with is
  * not evaluated: there are no frequent values that it could be one of, and planning (EXPLAIN, too)
  * then needs no key and no right to read.
+ *
+ * Joins are estimated as PostgreSQL does it, from the columns themselves: of what operand() returns there are no
+ * statistics, but it has as many distinct values, and NULLs, as its argument.
  */
 #include "postgres.h"
 
 #include "pg/compat.h"
+#include "types/basetype.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
 
 KR_FUNCTION(keyring_eqsel);
 KR_FUNCTION(keyring_neqsel);
+KR_FUNCTION(keyring_eqjoinsel);
+KR_FUNCTION(keyring_neqjoinsel);
 
 static inline bool
 is_null(Node *node)
@@ -58,4 +65,41 @@ Datum
 keyring_neqsel(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_FLOAT8(estimate(fcinfo, true));
+}
+
+static Node *
+below_operand(Node *node)
+{
+	const FuncExpr *call = (const FuncExpr *) node;
+	const KrEncryptedType *type;
+
+	if (!IsA(node, FuncExpr) || list_length(call->args) != 1)
+		return node;
+	type = kr_types_lookup(call->funcresulttype);
+	if (type == NULL || (call->funcid != type->operand && call->funcid != type->operand_self))
+		return node;
+	return linitial(call->args);
+}
+
+static Datum
+estimate_join(FunctionCallInfo fcinfo, PGFunction estimator)
+{
+	List *args = (List *) PG_GETARG_POINTER(2);
+
+	if (list_length(args) == 2)
+		args = list_make2(below_operand(linitial(args)), below_operand(lsecond(args)));
+	return DirectFunctionCall5Coll(estimator, PG_GET_COLLATION(), PG_GETARG_DATUM(0), PG_GETARG_DATUM(1),
+								   PointerGetDatum(args), PG_GETARG_DATUM(3), PG_GETARG_DATUM(4));
+}
+
+Datum
+keyring_eqjoinsel(PG_FUNCTION_ARGS)
+{
+	return estimate_join(fcinfo, eqjoinsel);
+}
+
+Datum
+keyring_neqjoinsel(PG_FUNCTION_ARGS)
+{
+	return estimate_join(fcinfo, neqjoinsel);
 }

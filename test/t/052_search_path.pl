@@ -250,7 +250,7 @@ for my $name (
 {
 	next
 	  if $name =~
-	  /^keyring_($type_names)_|_(typmod_(in|out)|analyze|mixed_support|eqsel|neqsel|key_guard|may_read|may_backup)$/;
+	  /^keyring_($type_names)_|_(typmod_(in|out)|analyze|mixed_support|cost_support|eqsel|neqsel|eqjoinsel|neqjoinsel|key_guard|may_read|may_backup)$/;
 	ok($text =~ /\b\Q$name\E\b/, "$name() is among the calls");
 }
 
