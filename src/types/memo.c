@@ -268,7 +268,7 @@ void
 kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope)
 {
 	struct varlena *header = kr_types_header(envelope);
-	const uint8 *stored = kr_keys_stored_token(header);
+	const uint8 *stored = kr_types_token_in(header);
 	Entry *entry;
 
 	if (stored != NULL)

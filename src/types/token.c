@@ -28,7 +28,7 @@ static inline bool
 stored_token(uint8 *out, Datum value)
 {
 	struct varlena *header = kr_types_header(value);
-	const uint8 *token = kr_keys_stored_token(header);
+	const uint8 *token = kr_types_token_in(header);
 
 	if (likely(token != NULL))
 		memcpy(out, token, KR_TOKENBYTES);
