@@ -120,7 +120,8 @@ token_to_hash(uint8 *out, FunctionCallInfo fcinfo)
 	KrCompareCall *call = kr_types_compare_call(fcinfo);
 
 	kr_types_check_collation(call, PG_GET_COLLATION());
-	token_of(out, call, PG_GETARG_DATUM(0), fcinfo);
+	if (!stored_token(out, PG_GETARG_DATUM(0)))
+		kr_types_memo_hash_token(out, kr_types_call_memo(call, fcinfo), PG_GETARG_DATUM(0));
 }
 
 Datum
