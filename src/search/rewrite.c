@@ -51,6 +51,9 @@ prepare_walker(Node *node, bool *compares)
 			kr_search_freshen((Query *) node);
 			kr_search_sort_rows_of((Query *) node, true);
 			return query_tree_walker((Query *) node, prepare_walker, compares, QTW_EXAMINE_SORTGROUP);
+		case T_FieldStore:
+			kr_search_freshen_field((FieldStore *) node);
+			break;
 		case T_SortGroupClause:
 			kr_search_sort_by_plaintext((SortGroupClause *) node);
 			return false;
