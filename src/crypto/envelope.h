@@ -65,6 +65,22 @@ extern KrStatus kr_crypto_envelope_parse(KrEnvelope *out, const uint8_t *bytes, 
 extern KrStatus kr_crypto_envelope_parse_header(KrEnvelope *out, const uint8_t *bytes, size_t len) KR_MUST_CHECK;
 
 /*
+ * The token of a whole envelope, or NULL: it has none, or a reader must reject it, which is for kr_crypto_envelope_parse
+ * to say. Inline, since comparisons of tokens do little else.
+ */
+static inline const uint8_t *
+kr_crypto_envelope_token(const uint8_t *bytes, size_t len)
+{
+	const uint8_t *counter = bytes + KR_ENVELOPE_HEADERBYTES - 4;
+
+	if (len < KR_ENVELOPE_HEADERMAX + KR_XAES_TAGBYTES || bytes[0] != KR_ENVELOPE_MAGIC || bytes[1] != KR_ENVELOPE_XAES ||
+		(bytes[2] & ~KR_ENVELOPE_COMPRESSED) != KR_ENVELOPE_HAS_TOKEN || bytes[3] != KR_ENVELOPE_TOKEN_GENERATION ||
+		(counter[0] | counter[1] | counter[2] | counter[3]) == 0)
+		return NULL;
+	return bytes + KR_ENVELOPE_HEADERBYTES;
+}
+
+/*
  * Seals in to out, which has room for kr_crypto_envelope_size(in_len, header->token != NULL).
  * in may lie in out where the ciphertext will stand, and must not overlap it otherwise.
  * header gives flags (the token flag follows from token), token generation, key

@@ -8,7 +8,8 @@
  * the current primary, and re-seals the rest.
  *
  * An assignment to a subscript, SET document['key'] = ..., makes a plain document, though the parser gives it
- * the type of the column. It gets its true type here and is sealed.
+ * the type of the column. It gets its true type here and is sealed. PL/pgSQL's variables are assigned to by a SELECT,
+ * the only one that has such an expression; it then casts to what the variable is declared as.
  */
 #include "postgres.h"
 
@@ -74,6 +75,36 @@ seal_assignment(const KrEncryptedType *type, Expr *expr, int32 typmod)
 	return kr_search_seal(type, (Node *) expr, typmod);
 }
 
+static inline Expr *
+seal_for_variable(Expr *expr)
+{
+	const KrEncryptedType *type = is_document_assignment(expr) ? kr_search_type_of((Node *) expr) : NULL;
+
+	return type == NULL ? expr : seal_assignment(type, expr, -1);
+}
+
+static void
+freshen_variable(List *targets)
+{
+	ListCell *lc;
+
+	foreach(lc, targets)
+	{
+		TargetEntry *target = lfirst_node(TargetEntry, lc);
+
+		target->expr = seal_for_variable(target->expr);
+	}
+}
+
+void
+kr_search_freshen_field(FieldStore *store)
+{
+	ListCell *lc;
+
+	foreach(lc, store->newvals)
+		lfirst(lc) = seal_for_variable(lfirst(lc));
+}
+
 static void
 freshen_targets(Query *query, List *targets)
 {
@@ -112,6 +143,9 @@ kr_search_freshen(Query *query)
 
 	switch (query->commandType)
 	{
+		case CMD_SELECT:
+			freshen_variable(query->targetList);
+			break;
 		case CMD_INSERT:
 			freshen_targets(query, query->targetList);
 			if (query->onConflict != NULL)

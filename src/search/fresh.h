@@ -13,4 +13,7 @@
  */
 extern void kr_search_freshen(Query *query);
 
+/* Seals documents that an assignment to a subscript makes for a field of a row: a variable of PL/pgSQL. */
+extern void kr_search_freshen_field(FieldStore *store);
+
 #endif

@@ -57,6 +57,9 @@ prepare_walker(Node *node, bool *compares)
 			query_tree_walker((Query *) node, prepare_walker, compares, QTW_EXAMINE_SORTGROUP);
 			kr_search_group_by_token((Query *) node);
 			return false;
+		case T_FieldStore:
+			kr_search_freshen_field((FieldStore *) node);
+			break;
 		case T_SortGroupClause:
 			kr_search_sort_by_plaintext((SortGroupClause *) node);
 			return false;

@@ -31,7 +31,7 @@ keyring_value_seal(PG_FUNCTION_ARGS)
 static KrReader
 reseal_reader(const struct varlena *envelope, int32 typmod)
 {
-	bool adds_token = KR_TYPMOD_MODE(typmod) != KR_TYPMOD_RANDOMIZED && kr_keys_stored_token(envelope) == NULL;
+	bool adds_token = KR_TYPMOD_MODE(typmod) != KR_TYPMOD_RANDOMIZED && kr_types_token_in(envelope) == NULL;
 
 	return adds_token ? KR_FOR_USER : KR_FOR_SYSTEM;
 }

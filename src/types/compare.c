@@ -67,8 +67,8 @@ decided_by_tokens(Datum a, Datum b, bool *equal)
 {
 	struct varlena *x = kr_types_header(a);
 	struct varlena *y = kr_types_header(b);
-	const uint8 *s = kr_keys_stored_token(x);
-	const uint8 *t = s ? kr_keys_stored_token(y) : NULL;
+	const uint8 *s = kr_types_token_in(x);
+	const uint8 *t = s ? kr_types_token_in(y) : NULL;
 	bool decided = t != NULL;
 
 	if (decided)

@@ -19,9 +19,20 @@ kr_types_header(Datum value)
 {
 	struct varlena *pointer = (struct varlena *) DatumGetPointer(value);
 
-	if (unlikely(VARATT_IS_EXTERNAL(pointer)))
+	if (likely(!VARATT_IS_EXTENDED(pointer) || (VARATT_IS_SHORT(pointer) && !VARATT_IS_EXTERNAL(pointer))))
+		return pointer;
+	if (VARATT_IS_EXTERNAL(pointer))
 		return pg_detoast_datum_slice(pointer, 0, KR_HEADER_SLICE);
 	return pg_detoast_datum_packed(pointer);
+}
+
+/* The token in a header, or NULL; KR006 for one that is damaged. */
+static inline const uint8 *
+kr_types_token_in(const struct varlena *header)
+{
+	const uint8 *token = kr_crypto_envelope_token((const uint8 *) VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header));
+
+	return likely(token != NULL) ? token : kr_keys_stored_token(header);
 }
 
 /* The whole value, with either kind of varlena header. */

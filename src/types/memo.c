@@ -2,14 +2,18 @@
  * src/types/memo.c
  *
  * A direct-mapped table whose key is the envelope's header: it has the nonce,
- * which no two envelopes share. The table doubles, up to KR_MEMO_MAX entries, while
+ * which no two envelopes share. The table doubles, up to a limit, while
  * values are missed; doubling moves each entry to one of two places that
  * no other entry can claim. What the previous call returned is never dropped: a
- * value that would take its place, or is too large to keep, goes to one
- * of two spare entries, used in turn.
+ * value that would take its place, is too large to keep, or only passes, goes to one
+ * of a few spare entries, used in turn.
+ *
+ * A value that is hashed passes: it is met again at once, if what has the same hash is compared with it, and then
+ * no more. What it is compared with is met as often as the value occurs, so the table is for that, and large.
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "pg/guc.h"
 #include "port/pg_bswap.h"
 #include "types/envelope.h"
@@ -19,6 +23,8 @@
 
 #define KR_MEMO_START 64
 #define KR_MEMO_MAX 1024 /* entries: a merge meets some hundreds of values at a time, and what streams past gains nothing */
+#define KR_MEMO_HASH_MAX (1024 * 1024)
+#define KR_MEMO_SPARES 4
 
 typedef struct Entry
 {
@@ -41,11 +47,12 @@ struct KrMemo
 	Size used; /* by values, without the spare ones */
 	Entry *entries;
 	uint32 nentries; /* a power of two */
+	uint32 most;     /* what nentries may become */
 	uint32 misses;   /* since the table has its size */
 	uint32 hand;     /* where to look for something to drop */
 	Entry *previous; /* what the previous call returned */
-	Entry spare[2];
-	int turn;
+	Entry spare[KR_MEMO_SPARES];
+	int turn; /* the spare entry that was filled last */
 	KrKept kept;
 	dlist_node node; /* of those that are shared */
 	MemoryContextCallback callback;
@@ -66,13 +73,19 @@ hash_key(const uint8 *key)
 	return prefix + pg_ntoh32(counter);
 }
 
+static inline bool
+is_spare(const KrMemo *memo, const Entry *entry)
+{
+	return entry >= memo->spare && entry < memo->spare + KR_MEMO_SPARES;
+}
+
 static void
 drop(KrMemo *memo, Entry *entry)
 {
 	if (!entry->used)
 		return;
 	entry->used = false;
-	if (entry < memo->spare || entry >= memo->spare + 2)
+	if (!is_spare(memo, entry))
 		memo->used -= entry->size;
 	kr_types_forget(memo->base, entry->value);
 	entry->value = (Datum) 0; /* it may be the plaintext itself */
@@ -94,7 +107,7 @@ wipe(void *owner)
 
 	for (uint32 i = 0; i < memo->nentries; i++)
 		drop(memo, &memo->entries[i]);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < KR_MEMO_SPARES; i++)
 		drop(memo, &memo->spare[i]);
 	free_entries(memo);
 	memo->entries = memo->first;
@@ -113,6 +126,7 @@ kr_types_memo_new(const KrBaseType *base, MemoryContext parent, Size limit)
 	memo->context = context;
 	memo->limit = limit;
 	memo->nentries = KR_MEMO_START;
+	memo->most = KR_MEMO_MAX;
 	memo->entries = memo->first;
 	kr_types_keep(&memo->kept, context, wipe, memo);
 	return memo;
@@ -175,7 +189,9 @@ grow(KrMemo *memo)
 static void
 make_room(KrMemo *memo)
 {
-	if (memo->misses > memo->nentries && memo->nentries < KR_MEMO_MAX)
+	uint32 enough = memo->most > KR_MEMO_MAX ? memo->nentries / 2 : memo->nentries;
+
+	if (memo->misses > enough && memo->nentries < memo->most)
 		grow(memo);
 	for (uint32 i = 0; i < memo->nentries && memo->used > memo->limit; i++)
 	{
@@ -195,7 +211,7 @@ fill(KrMemo *memo, Entry *entry, const uint8 *key, Datum value, Size size)
 	entry->size = size;
 	entry->has_token = false;
 	entry->used = true;
-	if (entry < memo->spare || entry >= memo->spare + 2)
+	if (!is_spare(memo, entry))
 		memo->used += size;
 }
 
@@ -211,21 +227,34 @@ open_value(KrMemo *memo, Datum value)
 	return result;
 }
 
+/* Not the one that the previous call returned: it may have been found there, out of turn. */
 static Entry *
-open_entry(KrMemo *memo, const uint8 *key, Datum value)
+next_spare(KrMemo *memo)
 {
-	Datum plain = open_value(memo, value);
-	Size size = memo->base->by_value ? 0 : GetMemoryChunkSpace(DatumGetPointer(plain));
+	do
+		memo->turn = (memo->turn + 1) % KR_MEMO_SPARES;
+	while (&memo->spare[memo->turn] == memo->previous);
+	return &memo->spare[memo->turn];
+}
+
+static Entry *
+place_for(KrMemo *memo, const uint8 *key, Size size)
+{
 	Entry *entry;
 
 	memo->misses++;
 	make_room(memo);
 	entry = &memo->entries[hash_key(key) & (memo->nentries - 1)];
-	if (entry == memo->previous || size > memo->limit / 4)
-	{
-		memo->turn = 1 - memo->turn;
-		entry = &memo->spare[memo->turn];
-	}
+	return entry == memo->previous || size > memo->limit / 4 ? next_spare(memo) : entry;
+}
+
+static Entry *
+open_entry(KrMemo *memo, const uint8 *key, Datum value, bool passes)
+{
+	Datum plain = open_value(memo, value);
+	Size size = memo->base->by_value ? 0 : GetMemoryChunkSpace(DatumGetPointer(plain));
+	Entry *entry = passes ? next_spare(memo) : place_for(memo, key, size);
+
 	fill(memo, entry, key, plain, size);
 	return entry;
 }
@@ -237,7 +266,7 @@ holds(const Entry *entry, const uint8 *key)
 }
 
 static Entry *
-find(KrMemo *memo, Datum value)
+find(KrMemo *memo, Datum value, bool passes)
 {
 	struct varlena *header = kr_types_header(value);
 	const uint8 *key = (const uint8 *) VARDATA_ANY(header);
@@ -249,10 +278,10 @@ find(KrMemo *memo, Datum value)
 	if (unlikely(VARSIZE_ANY_EXHDR(header) < KR_ENVELOPE_HEADERBYTES))
 		(void) kr_keys_stored_token(header); /* throws: damaged */
 	entry = &memo->entries[hash_key(key) & (memo->nentries - 1)];
-	for (int i = 0; i < 2 && !holds(entry, key); i++)
+	for (int i = 0; i < KR_MEMO_SPARES && !holds(entry, key); i++)
 		entry = &memo->spare[i];
 	if (!holds(entry, key))
-		entry = open_entry(memo, key, value);
+		entry = open_entry(memo, key, value, passes);
 	kr_types_free_detoasted(header, value);
 	memo->previous = entry;
 	return entry;
@@ -261,14 +290,14 @@ find(KrMemo *memo, Datum value)
 Datum
 kr_types_memo_open(KrMemo *memo, Datum envelope)
 {
-	return find(memo, envelope)->value;
+	return find(memo, envelope, false)->value;
 }
 
-void
-kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope)
+static void
+token_of(uint8 *out, KrMemo *memo, Datum envelope, bool passes)
 {
 	struct varlena *header = kr_types_header(envelope);
-	const uint8 *stored = kr_keys_stored_token(header);
+	const uint8 *stored = kr_types_token_in(header);
 	Entry *entry;
 
 	if (stored != NULL)
@@ -277,9 +306,27 @@ kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope)
 	if (stored != NULL)
 		return;
 
-	entry = find(memo, envelope);
+	entry = find(memo, envelope, passes);
 	if (!entry->has_token)
 		memo->base->token(memo->base, entry->token, entry->value);
 	entry->has_token = true;
 	memcpy(out, entry->token, KR_TOKENBYTES);
+}
+
+void
+kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope)
+{
+	token_of(out, memo, envelope, false);
+}
+
+void
+kr_types_memo_hash_token(uint8 *out, KrMemo *memo, Datum envelope)
+{
+	if (memo->most == KR_MEMO_MAX)
+	{
+		memo->limit = Max(memo->limit, (Size) work_mem * 1024 / 4);
+		while (memo->most < KR_MEMO_HASH_MAX && memo->most * 2 * sizeof(Entry) <= memo->limit)
+			memo->most *= 2;
+	}
+	token_of(out, memo, envelope, true);
 }

@@ -14,8 +14,15 @@
 #include "catalog/indexing.h"
 #include "catalog/objectaddress.h"
 #include "catalog/partition.h"
+#include "catalog/pg_attrdef.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
+#include "catalog/pg_policy.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
+#include "catalog/pg_statistic_ext.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "lib/stringinfo.h"
@@ -27,6 +34,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 static bool
 has_line(const KrSurvey *survey, const char *line)
@@ -78,7 +86,65 @@ describe_table(const KrSurvey *survey)
 	return kr_types_describe(RelationRelationId, RelationGetRelid(survey->relation), 0);
 }
 
-/* Columns elsewhere whose type is, or is built from, this table's row type: they would hold rows of the old shape. */
+/* Defaults of arguments, or a body between BEGIN ATOMIC and END. */
+static bool
+function_keeps_expression(Oid function)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool no_defaults;
+	bool no_body;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	(void) SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proargdefaults, &no_defaults);
+	(void) SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosqlbody, &no_body);
+	ReleaseSysCache(tuple);
+	return !no_defaults || !no_body;
+}
+
+/* Whether the catalogs keep an expression of such an object, which may hold a row or make one. */
+static bool
+keeps_expression(const FormData_pg_depend *user)
+{
+	char relkind;
+
+	switch (user->classid)
+	{
+		case AttrDefaultRelationId:
+		case ConstraintRelationId:
+		case PolicyRelationId:
+		case RewriteRelationId:
+		case StatisticExtRelationId:
+		case TriggerRelationId:
+			return true;
+		case ProcedureRelationId:
+			return function_keeps_expression(user->objid);
+		case RelationRelationId:
+			relkind = get_rel_relkind(user->objid);
+			return relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX;
+		default:
+			return false;
+	}
+}
+
+/* What was found to be in the way for another reason needs no second line. */
+static void
+add_user_of_row(KrSurvey *survey, const char *object)
+{
+	ListCell *cell;
+
+	foreach(cell, survey->lines)
+	{
+		if (strncmp(lfirst(cell), object, strlen(object)) == 0)
+			return;
+	}
+	kr_types_add_obstacle(survey, "%s uses the row type of %s: " KR_DROP_AND_AGAIN, object, describe_table(survey));
+}
+
+/*
+ * Columns elsewhere whose type is, or is built from, this table's row type: they would hold rows of the old shape.
+ * So would constants in expressions, of this table too; recent servers refuse to change the table under them.
+ */
 static void
 survey_row_type(KrSurvey *survey, Oid type)
 {
@@ -99,6 +165,8 @@ survey_row_type(KrSurvey *survey, Oid type)
 
 		if (user->classid == TypeRelationId && user->deptype != DEPENDENCY_EXTENSION)
 			survey_row_type(survey, user->objid);
+		if (keeps_expression(user))
+			add_user_of_row(survey, kr_types_describe(user->classid, user->objid, user->objsubid));
 		if (user->classid != RelationRelationId || user->objsubid == 0)
 			continue;
 
@@ -155,8 +223,6 @@ survey_table(KrSurvey *survey)
 		kr_types_add_obstacle(survey, "%s is a temporary table of another session: call this function there", describe_table(survey));
 	if (AfterTriggerPendingOnRel(RelationGetRelid(relation)))
 		kr_types_add_obstacle(survey, "%s " KR_PENDING_EVENTS, describe_table(survey));
-	if (OidIsValid(class->reltype))
-		survey_row_type(survey, class->reltype);
 }
 
 List *
@@ -177,6 +243,8 @@ kr_types_obstacles(const KrColumnChange *change)
 		survey_column(&survey, lfirst_int(parents));
 		kr_types_survey_objects(&survey);
 		kr_types_survey_indexes(&survey);
+		if (OidIsValid(relation->rd_rel->reltype))
+			survey_row_type(&survey, relation->rd_rel->reltype);
 		result = list_concat(result, survey.lines);
 		relation_close(relation, NoLock);
 	}

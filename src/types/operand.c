@@ -171,7 +171,7 @@ static bool
 has_token(Datum value)
 {
 	struct varlena *header = kr_types_header(value);
-	bool result = kr_keys_stored_token(header) != NULL;
+	bool result = kr_types_token_in(header) != NULL;
 
 	kr_types_free_detoasted(header, value);
 	return result;

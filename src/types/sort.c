@@ -69,8 +69,8 @@ same_token(Datum a, Datum b)
 {
 	struct varlena *x = kr_types_header(a);
 	struct varlena *y = kr_types_header(b);
-	const uint8 *s = kr_keys_stored_token(x);
-	const uint8 *t = s ? kr_keys_stored_token(y) : NULL;
+	const uint8 *s = kr_types_token_in(x);
+	const uint8 *t = s ? kr_types_token_in(y) : NULL;
 	bool result = t != NULL && memcmp(s, t, KR_TOKENBYTES) == 0;
 
 	kr_types_free_detoasted(x, a);

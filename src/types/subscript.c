@@ -2,8 +2,7 @@
  * src/types/subscript.c
  *
  * Subscripts of encrypted jsonb: document['key'] is that of the opened document. What an assignment to one
- * makes is a plain document, which the planner hook seals for the column (search/fresh.c). PL/pgSQL assigns
- * to its variables without a planner's target list, so there it is refused.
+ * makes is a plain document, which the planner hook seals for the column or variable (search/fresh.c).
  */
 #include "postgres.h"
 
@@ -22,11 +21,6 @@ transform(SubscriptingRef *subscripts, List *indirection, ParseState *pstate, bo
 {
 	const KrEncryptedType *type = kr_types_of_base(JSONBOID);
 
-	if (is_assignment && pstate->p_target_relation == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot assign to a subscript of an encrypted jsonb variable"),
-				 errhint("Use jsonb_set(), or a variable of type jsonb.")));
 	if (type == NULL)
 		elog(ERROR, "encrypted type of base type \"jsonb\" is not in the catalogs");
 	if (subscripts->refexpr != NULL)

@@ -28,7 +28,7 @@ static inline bool
 stored_token(uint8 *out, Datum value)
 {
 	struct varlena *header = kr_types_header(value);
-	const uint8 *token = kr_keys_stored_token(header);
+	const uint8 *token = kr_types_token_in(header);
 
 	if (likely(token != NULL))
 		memcpy(out, token, KR_TOKENBYTES);
@@ -120,7 +120,8 @@ token_to_hash(uint8 *out, FunctionCallInfo fcinfo)
 	KrCompareCall *call = kr_types_compare_call(fcinfo);
 
 	kr_types_check_collation(call, PG_GET_COLLATION());
-	token_of(out, call, PG_GETARG_DATUM(0), fcinfo);
+	if (!stored_token(out, PG_GETARG_DATUM(0)))
+		kr_types_memo_hash_token(out, kr_types_call_memo(call, fcinfo), PG_GETARG_DATUM(0));
 }
 
 Datum

@@ -187,6 +187,29 @@ TABLE owned;
 RESET ROLE;
 RESET keyring.require_reader;
 
+-- expressions that make or hold a row of the table's type
+CREATE TABLE shaped (id integer, c text);
+ALTER TABLE shaped ADD CONSTRAINT of_itself CHECK ((ROW(id, c)::shaped).id > 0);
+CREATE TABLE elsewhere (id integer, n integer DEFAULT (ROW(1, 'x')::shaped).id, CONSTRAINT a_constant CHECK (ROW(id, 'x') IS DISTINCT FROM '(7,x)'::shaped));
+CREATE INDEX of_shape ON elsewhere (id) WHERE (ROW(id, 'x')::shaped).id > 0;
+CREATE INDEX of_shapes ON elsewhere (((ROW(id, 'x')::shaped).id));
+CREATE STATISTICS of_shape_too ON ((ROW(id, 'x')::shaped).id), n FROM elsewhere;
+CREATE POLICY by_shape ON elsewhere USING ((ROW(id, 'x')::shaped).id > 0);
+CREATE VIEW of_shape_view AS SELECT (ROW(id, 'x')::shaped).id FROM elsewhere;
+CREATE DOMAIN checked_by_shape AS integer CHECK ((ROW(VALUE, 'x')::shaped).id > 0);
+CREATE FUNCTION shape_by_default(shaped DEFAULT '(1,x)') RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION shape_without(shaped) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+SELECT keyring_encrypt_column('shaped', 'c');
+DROP TABLE elsewhere CASCADE;
+DROP DOMAIN checked_by_shape;
+DROP FUNCTION shape_by_default;
+ALTER TABLE shaped DROP CONSTRAINT of_itself;
+INSERT INTO shaped VALUES (1, 'x');
+SELECT keyring_encrypt_column('shaped', 'c');
+ALTER TABLE shaped ADD CONSTRAINT of_itself CHECK ((ROW(id, c)::shaped).id > 0);
+INSERT INTO shaped VALUES (0, 'y');
+SELECT shape_without(shaped), c FROM shaped;
+
 -- objects of another user's in front of PostgreSQL's own are not found while CHECKs are parsed again
 CREATE SCHEMA trap;
 CREATE FUNCTION trap.spy(encrypted_text, text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE WARNING ''seen %'', $1; RETURN true; END';

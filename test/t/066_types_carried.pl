@@ -221,13 +221,53 @@ for my $case (
 		db => 'app'
 	);
 }
-sql_fails(
-	$node, q(DO $$ DECLARE d encrypted_jsonb; BEGIN d := '{}'; d['a'] := '1'; END $$),
-	'0A000',
-	qr/cannot assign to a subscript of an encrypted jsonb variable.*jsonb_set/s,
-	'not to a variable of PL/pgSQL',
+sql_ok(
+	$node, q(
+	CREATE TYPE inside AS (d encrypted_jsonb);
+	CREATE TYPE outside AS (n integer, i inside);
+	CREATE FUNCTION assign(INOUT doc encrypted_jsonb, OUT field encrypted_jsonb, OUT moded encrypted_jsonb, OUT empty encrypted_jsonb) LANGUAGE plpgsql AS $$
+	DECLARE
+		o outside;
+		r encrypted_jsonb(randomized) := '{}';
+	BEGIN
+		FOR i IN 1..3 LOOP
+			doc['b'] := to_jsonb(i);
+			doc['c'][1]['d'] := doc['b'];
+			o.i.d['x'] := '"y"';
+			r['k'] := ((o.i).d)['x'];
+			empty['n'] := NULL;
+		END LOOP;
+		field := (o.i).d;
+		moded := r;
+	END $$;
+	CREATE FUNCTION assign_new() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		NEW.p['new'] := to_jsonb(NEW.id);
+		NEW.s['new'] := to_jsonb(NEW.id);
+		NEW.r['new'] := NEW.s['new'];
+		RETURN NEW;
+	END $$;
+	CREATE TRIGGER assign_new BEFORE UPDATE ON assigned FOR EACH ROW EXECUTE FUNCTION assign_new()),
+	'variables of PL/pgSQL', db => 'app'
+);
+sql_is(
+	$node,
+	q(SELECT a.* FROM generate_series(1, 7) i, assign('{"a": 1}') a GROUP BY 1, 2, 3, 4),
+	q({"a": 1, "b": 3, "c": [null, {"d": 3}]}|{"x": "y"}|{"k": "y"}|{"n": null}),
+	'are assigned to by subscript',
 	db => 'app'
 );
+sql_ok($node, 'UPDATE assigned SET id = id', 'and NEW', db => 'app');
+sql_is(
+	$node,
+	q(SELECT count(*), bool_and(s::jsonb = p AND r::jsonb = p), bool_and((keyring_inspect(s)).searchable), bool_or((keyring_inspect(r)).searchable)
+		FROM assigned WHERE p['new'] = to_jsonb(id)),
+	'4|t|t|f',
+	'of a trigger, each sealed for its column',
+	db => 'app'
+);
+sql_ok($node, 'DROP TRIGGER assign_new ON assigned; DROP FUNCTION assign, assign_new; DROP TYPE outside, inside',
+	'done', db => 'app');
 
 # --- dumped and restored ----------------------------------------------------------------------
 

@@ -294,6 +294,33 @@ test_lengths(void)
 	tap_ok(kr_crypto_envelope_parse_header(&got, bytes, 36) == KR_OK && got.token == bytes + 24, "R1: 36 bytes are one");
 }
 
+/* The short cut to the token finds it in what is parsed, and nowhere else. */
+static void
+test_token_short_cut(void)
+{
+	uint8_t bytes[100];
+	size_t len;
+	int wrong = 0;
+	int found = 0;
+
+	for (int i = 0; i < 2 * 36 * 256; i++)
+	{
+		KrEnvelope got;
+		const uint8_t *at;
+
+		len = sealed(bytes, i % 2 == 1, 0);
+		memset(bytes + 20, 0, 3); /* one byte more makes the counter 0 */
+		bytes[i / 512] = (uint8_t) (i / 2 % 256);
+		at = kr_crypto_envelope_token(bytes, len);
+		found += at != NULL;
+		wrong += at != (kr_crypto_envelope_parse(&got, bytes, len) == KR_OK ? got.token : NULL);
+	}
+	len = sealed(bytes, true, 0);
+	for (size_t cut = 0; cut <= len; cut++)
+		wrong += (kr_crypto_envelope_token(bytes, cut) != NULL) != (cut >= 52);
+	tap_ok(wrong == 0 && found > 7000, "the short cut to the token agrees with the parser");
+}
+
 static void
 test_refusals(void)
 {
@@ -325,6 +352,7 @@ main(void)
 	test_moved_parts();
 	test_rules();
 	test_lengths();
+	test_token_short_cut();
 	test_refusals();
 	tap_ok(ERR_peek_error() == 0, "nothing is left in OpenSSL's error queue");
 	kr_crypto_xaes_free(ctx);
