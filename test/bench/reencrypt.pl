@@ -23,36 +23,25 @@ sub cpu_of
 	return $ns;
 }
 
-sub process_of_job
-{
-	my ($from) = @_;
-	for my $path (glob '/proc/[0-9]*/cmdline')
-	{
-		open my $file, '<', $path or next;
-		my ($pid) = $path =~ /(\d+)/;
-		return $pid if (<$file> // '') =~ /keyring job/ && !$from->{$pid};
-	}
-	return;
-}
-
 # Moves all values of a table: [ CPU ns, wall ns ].
 sub job
 {
 	my ($table) = @_;
-	my %seen = map { $_ => 1 } grep { defined } process_of_job({});
-	my ($pid, $cpu, $start) = (undef, 0, time);
-
-	die "another job runs\n" if %seen;
+	my ($pid, $cpu, $start) = ('', 0, time);
 	my $id = ask("SELECT keyring_reencrypt('$table');");
-	$pid = process_of_job({}) while !defined $pid && time < $start + 10;
-	die "no worker\n" unless defined $pid;
+
+	while ($pid eq '')
+	{
+		die "no worker for job $id\n" if time > $start + 10;
+		$pid = ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'keyring job';");
+	}
 	while (defined(my $now = cpu_of($pid)))
 	{
 		$cpu = $now;
 		usleep(2000);
 	}
-	my $wall = time - $start;
-	my $state = ask("SELECT state FROM keyring_jobs WHERE id = $id;");
+	my ($state, $wall) =
+	  split /\|/, ask("SELECT state, extract(epoch FROM finished_at - created_at) FROM keyring_jobs WHERE id = $id;");
 	die "job $id is $state\n" unless $state eq 'completed';
 	return [ $cpu, $wall * 1e9 ];
 }
@@ -116,7 +105,8 @@ sub against_update
 	);
 	my $ratio = ratio($update->[0], $job->[0]);
 	line("$name, CPU", $ratio, 'x UPDATE', '1.30', $ratio <= 1.3);
-	line("$name, wall clock", ratio($update->[1], $job->[1]), 'x UPDATE', '1.30', ratio($update->[1], $job->[1]) <= 1.3);
+	line("$name, wall clock", ratio($update->[1], $job->[1]), 'x UPDATE', '1.30',
+		ratio($update->[1], $job->[1]) <= 1.3);
 	printf "    %-40s %10.0f ns/row, job %.0f, UPDATE that seals anew %.0f\n", 'UPDATE, CPU',
 	  map { median(@{ $_->[0] }) } $update, $job, $by_hand;
 	printf "    %-40s %10.0f values/s\n", 'job', 1e9 / median(@{ $job->[1] });
@@ -140,7 +130,8 @@ sub mostly_current
 	);
 	my $ratio = ratio($scan->[0], $job->[0]);
 	line('1 % of values are old, CPU', $ratio, 'x scan', '1.50', $ratio <= 1.5);
-	printf "    %-40s %10.0f ns/row, job %.0f\n", 'scan that reads every value', map { median(@{ $_->[0] }) } $scan, $job;
+	printf "    %-40s %10.0f ns/row, job %.0f\n", 'scan that reads every value', map { median(@{ $_->[0] }) } $scan,
+	  $job;
 	return;
 }
 
