@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
 .PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-server check-assert check-gcp
-.PHONY: lint unit fuzz coverage bench demo soak dist
+.PHONY: lint unit fuzz coverage bench bench-reencrypt demo soak dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -26,6 +26,7 @@ help:
 ## make fuzz               TARGET=envelope SECONDS=60
 ## make coverage           line coverage per room, from every suite
 ## make bench              design's budgets, measured
+## make bench-reencrypt    a job against a plain UPDATE; BENCH='1000000 5', or with 10000000 rows too: LONG=1
 ## make dist               the zip for PGXN
 ##
 ## Other servers: PG_CONFIG=/path/to/pg_config with any of these. test/matrix runs 17 and 18 in chroots.
@@ -52,6 +53,8 @@ check-gcp:
 
 bench:
 	@test/bench/run $(BENCH)
+bench-reencrypt:
+	@test/bench/run-reencrypt $(BENCH)
 demo:
 	@scripts/demo
 soak:

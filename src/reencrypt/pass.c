@@ -20,6 +20,7 @@
 #include "pg/guc.h"
 #include "reencrypt/pass.h"
 #include "reencrypt/row.h"
+#include "reencrypt/store.h"
 #include "reencrypt/worklist.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -29,6 +30,9 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+
+/* for the rows of a page, without asking the system each time */
+#define KR_ROWS_MEMORY (64 * 1024)
 
 /* The columns of a key that others may refer to are not moved while they hold on to it. */
 static LockTupleMode
@@ -66,7 +70,7 @@ open_target(KrTarget *target, const List *columns)
 	target->relinfo = makeNode(ResultRelInfo);
 	InitResultRelInfo(target->relinfo, target->relation, 0, NULL, 0);
 	ExecOpenIndices(target->relinfo, false);
-	target->moved = MakeSingleTupleTableSlot(RelationGetDescr(target->relation), &TTSOpsVirtual);
+	target->memory = CurrentMemoryContext;
 	target->locked = table_slot_create(target->relation, NULL);
 	target->lock = lock_for(target->relation, target->attnums, target->ncolumns);
 	target->command = GetCurrentCommandId(true);
@@ -78,19 +82,68 @@ close_target(KrTarget *target)
 {
 	UnregisterSnapshot(target->snapshot);
 	ExecDropSingleTupleTableSlot(target->locked);
-	ExecDropSingleTupleTableSlot(target->moved);
+	for (int i = 0; i < (int) lengthof(target->pending) && target->pending[i].moved != NULL; i++)
+		ExecDropSingleTupleTableSlot(target->pending[i].moved);
 	ExecCloseIndices(target->relinfo);
 	FreeExecutorState(target->estate);
 }
 
-/* Walks blocks until the range or the time is up. Returns the first block that was not done. */
-static BlockNumber
-walk(KrTarget *target, BlockNumber from, BlockNumber end, KrRowCounts *counts, KrLeft *left)
+static void
+store_pending(KrTarget *target, MemoryContext rows)
 {
-	MemoryContext per_row = AllocSetContextCreate(CurrentMemoryContext, "keyring row", ALLOCSET_DEFAULT_SIZES);
-	TupleTableSlot *slot = table_slot_create(target->relation, NULL);
+	if (target->npending > 0)
+		kr_reencrypt_store(target);
+	MemoryContextReset(rows);
+}
+
+static void
+look_at(KrTarget *target, TupleTableSlot *row, MemoryContext rows)
+{
+	MemoryContext old = MemoryContextSwitchTo(rows);
+	bool store = kr_reencrypt_row(target, row);
+
+	MemoryContextSwitchTo(old);
+	if (store)
+		store_pending(target, rows);
+}
+
+/*
+ * Looks at rows until the range or the time is up. Returns the first block that was not done. Two slots take turns, so that the
+ * one before keeps the page pinned whose rows are stored when the scan has come to the next.
+ */
+static BlockNumber
+walk_scan(KrTarget *target, TableScanDesc scan, TupleTableSlot *slots[2], BlockNumber from, BlockNumber end)
+{
+	MemoryContext rows = AllocSetContextCreate(CurrentMemoryContext, "keyring rows", 0, KR_ROWS_MEMORY, ALLOCSET_DEFAULT_MAXSIZE);
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kr_guc_reencrypt_batch_time);
 	BlockNumber at = from;
+
+	for (int turn = 0; table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slots[turn]); turn = 1 - turn)
+	{
+		BlockNumber block = ItemPointerGetBlockNumber(&slots[turn]->tts_tid);
+
+		if (block != at)
+		{
+			store_pending(target, rows);
+			CHECK_FOR_INTERRUPTS();
+			if (GetCurrentTimestamp() >= deadline)
+			{
+				end = block;
+				break;
+			}
+			at = block;
+		}
+		look_at(target, slots[turn], rows);
+	}
+	store_pending(target, rows);
+	MemoryContextDelete(rows);
+	return end;
+}
+
+static BlockNumber
+walk(KrTarget *target, BlockNumber from, BlockNumber end)
+{
+	TupleTableSlot *slots[2] = { table_slot_create(target->relation, NULL), table_slot_create(target->relation, NULL) };
 	ItemPointerData first;
 	ItemPointerData last;
 	TableScanDesc scan;
@@ -98,38 +151,17 @@ walk(KrTarget *target, BlockNumber from, BlockNumber end, KrRowCounts *counts, K
 	ItemPointerSet(&first, from, FirstOffsetNumber);
 	ItemPointerSet(&last, end - 1, MaxOffsetNumber);
 	scan = table_beginscan_tidrange(target->relation, target->snapshot, &first, &last);
-	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
-	{
-		BlockNumber block = ItemPointerGetBlockNumber(&slot->tts_tid);
-		MemoryContext old;
-
-		if (block != at)
-		{
-			CHECK_FOR_INTERRUPTS();
-			if (block > from && GetCurrentTimestamp() >= deadline)
-			{
-				end = block;
-				break;
-			}
-			at = block;
-		}
-		old = MemoryContextSwitchTo(per_row);
-		kr_reencrypt_row(target, slot, counts, left);
-		MemoryContextSwitchTo(old);
-		ExecClearTuple(target->moved);
-		MemoryContextReset(per_row);
-	}
+	end = walk_scan(target, scan, slots, from, end);
 	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	MemoryContextDelete(per_row);
+	ExecDropSingleTupleTableSlot(slots[0]);
+	ExecDropSingleTupleTableSlot(slots[1]);
 	return end;
 }
 
 /* Publishing a change without a replica identity would stop the subscriber: PostgreSQL refuses such an UPDATE too. */
 static void
-work(KrTarget *target, KrJob *job, BlockNumber end, KrLeft *left)
+work(KrTarget *target, KrJob *job, BlockNumber end)
 {
-	KrRowCounts counts = { 0 };
 	KrIdentity caller = kr_types_enter_owner(RelationGetRelid(target->relation));
 	int nest_level = NewGUCNestLevel();
 	BlockNumber from = job->next_block;
@@ -139,7 +171,7 @@ work(KrTarget *target, KrJob *job, BlockNumber end, KrLeft *left)
 		CheckCmdReplicaIdentity(target->relation, CMD_UPDATE);
 	open_target(target, kr_reencrypt_columns_of(job, RelationGetRelid(target->relation)));
 	if (target->ncolumns > 0 && from < end)
-		job->next_block = walk(target, from, end, &counts, left);
+		job->next_block = walk(target, from, end);
 	else
 		job->next_block = end;
 	close_target(target);
@@ -147,30 +179,35 @@ work(KrTarget *target, KrJob *job, BlockNumber end, KrLeft *left)
 	kr_types_leave_owner(caller);
 
 	job->done_blocks += job->next_block - Min(from, job->next_block);
-	job->scanned += counts.scanned;
-	job->moved += counts.moved;
-	job->skipped += counts.skipped;
+	job->scanned += target->counts.scanned;
+	job->moved += target->counts.moved;
+	job->skipped += target->counts.skipped;
 }
 
 KrBatchResult
 kr_reencrypt_batch(KrJob *job, uint32 target_tag, bool careful, KrLeft *left)
 {
-	KrTarget target = { .job = job, .tag = target_tag, .careful = careful };
+	KrTarget *target = palloc0(sizeof(KrTarget));
 	BlockNumber end;
+
+	target->job = job;
+	target->tag = target_tag;
+	target->careful = careful;
+	target->left = left;
 
 	if (!ConditionalLockRelationOid(job->current, RowExclusiveLock))
 		return KR_BATCH_LOCKED;
-	target.relation = try_relation_open(job->current, NoLock);
-	if (target.relation == NULL)
+	target->relation = try_relation_open(job->current, NoLock);
+	if (target->relation == NULL)
 	{
 		job->next_block = job->end_block;
 		return KR_BATCH_DONE;
 	}
 	/* truncated or rewritten since the pass came to it */
-	end = Min(job->end_block, RelationGetNumberOfBlocks(target.relation));
-	work(&target, job, end, left);
+	end = Min(job->end_block, RelationGetNumberOfBlocks(target->relation));
+	work(target, job, end);
 	if (job->next_block >= end)
 		job->next_block = job->end_block;
-	relation_close(target.relation, NoLock);
+	relation_close(target->relation, NoLock);
 	return KR_BATCH_DONE;
 }

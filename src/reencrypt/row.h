@@ -1,23 +1,41 @@
 /*
  * src/reencrypt/row.h
  *
- * One row: old values are opened, sealed anew and stored. No trigger, rule, constraint or
- * foreign key check runs: what the values mean has not changed.
+ * One row: old values are opened and sealed anew; store.h puts them into the table.
  */
 #ifndef KR_REENCRYPT_ROW_H
 #define KR_REENCRYPT_ROW_H
 
+#include "access/htup_details.h"
 #include "nodes/execnodes.h"
 #include "nodes/lockoptions.h"
 #include "reencrypt/pass.h"
 #include "types/basetype.h"
 #include "utils/snapshot.h"
 
+typedef struct KrRowCounts
+{
+	int64 scanned;
+	int64 moved;
+	int64 skipped;
+} KrRowCounts;
+
+/* A row that is to be stored: of the page that the scan is at. */
+typedef struct KrPending
+{
+	ItemPointerData place;
+	HeapTupleHeader stored;  /* as it is in the page; NULL where the table's access method has no pages of heap */
+	TupleTableSlot *moved;   /* virtual; made when first needed */
+	int values;              /* how many of it are sealed anew */
+	KR_INDEX_UPDATE indexes; /* to be made, once it is stored */
+} KrPending;
+
 /* A relation being worked on: opened and locked, its owner's rights taken on. */
 typedef struct KrTarget
 {
 	const KrJob *job;
 	Relation relation;
+	MemoryContext memory; /* of the batch */
 	int ncolumns;
 	AttrNumber *attnums; /* ascending */
 	int32 *typmods;
@@ -28,19 +46,16 @@ typedef struct KrTarget
 	CommandId command;
 	EState *estate;
 	ResultRelInfo *relinfo;
-	TupleTableSlot *moved;  /* virtual */
 	TupleTableSlot *locked; /* for the table's access method */
 	LockTupleMode lock;     /* as an UPDATE of these columns would take it */
+	KrPending pending[MaxHeapTuplesPerPage];
+	int npending;
+	Size pending_bytes;
+	KrRowCounts counts;
+	KrLeft *left;
 } KrTarget;
 
-typedef struct KrRowCounts
-{
-	int64 scanned;
-	int64 moved;
-	int64 skipped;
-} KrRowCounts;
-
-/* Looks at one row, in a memory context that is reset afterwards. */
-extern void kr_reencrypt_row(KrTarget *target, TupleTableSlot *row, KrRowCounts *counts, KrLeft *left);
+/* Looks at one row. True when it is time for kr_reencrypt_store(); until then, the memory it was called in is used. */
+extern bool kr_reencrypt_row(KrTarget *target, TupleTableSlot *row);
 
 #endif
