@@ -133,9 +133,10 @@ has_old(TupleTableSlot *row, const List *columns, uint32 target_tag, KrRecorded 
 }
 
 static bool
-relation_has_old(Relation relation, const List *columns, uint32 target_tag, Snapshot snapshot)
+relation_has_old(const KrJob *job, Relation relation, uint32 target_tag, Snapshot snapshot)
 {
-	KrRecorded *recorded = kr_reencrypt_recorded_begin(RelationGetRelid(relation));
+	List *columns = kr_reencrypt_columns_of(job, RelationGetRelid(relation));
+	KrRecorded *recorded = kr_reencrypt_recorded_begin(job, RelationGetRelid(relation));
 	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	bool found = false;
@@ -151,37 +152,45 @@ relation_has_old(Relation relation, const List *columns, uint32 target_tag, Snap
 	return found;
 }
 
-/* Relations to count, locked: a list of Oids. */
+/* Relations to count, locked: a list of Oids. *locked: one that cannot be locked now. */
 static List *
-lock_relations(const KrJob *job)
+lock_relations(const KrJob *job, Oid *locked)
 {
 	List *columns = kr_reencrypt_columns(job, NULL);
 	List *relations = NIL;
 	Oid relation = InvalidOid;
 
+	*locked = InvalidOid;
 	while (OidIsValid(relation = kr_reencrypt_next_relation(columns, relation)))
 	{
-		LockRelationOid(relation, AccessShareLock);
+		if (!ConditionalLockRelationOid(relation, AccessShareLock))
+		{
+			*locked = relation;
+			break;
+		}
 		relations = lappend_oid(relations, relation);
 	}
 	return relations;
 }
 
 bool
-kr_reencrypt_all_moved(const KrJob *job, uint32 target_tag)
+kr_reencrypt_all_moved(const KrJob *job, uint32 target_tag, Oid *locked)
 {
-	List *relations = lock_relations(job);
-	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	List *relations = lock_relations(job, locked);
+	Snapshot snapshot;
 	bool clean = true;
 	ListCell *cell;
 
+	if (OidIsValid(*locked))
+		return false;
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	foreach(cell, relations)
 	{
 		Relation relation = try_relation_open(lfirst_oid(cell), NoLock);
 
 		if (relation == NULL)
 			continue;
-		clean = !relation_has_old(relation, kr_reencrypt_columns_of(job, lfirst_oid(cell)), target_tag, snapshot);
+		clean = !relation_has_old(job, relation, target_tag, snapshot);
 		relation_close(relation, NoLock);
 		if (!clean)
 			break;

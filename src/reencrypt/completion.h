@@ -33,8 +33,9 @@ extern void kr_reencrypt_earlier_reset(KrEarlier *earlier);
 
 /*
  * Whether every value of the job's columns is under the key with this tag or recorded as one
- * that cannot be moved. Locks the relations as a query does, before it takes its snapshot.
+ * that cannot be moved. Locks the relations as a query does, before it takes its snapshot, and waits for
+ * no lock: *locked is a relation that could not be had, or InvalidOid, and then nothing is known.
  */
-extern bool kr_reencrypt_all_moved(const KrJob *job, uint32 target_tag);
+extern bool kr_reencrypt_all_moved(const KrJob *job, uint32 target_tag, Oid *locked);
 
 #endif

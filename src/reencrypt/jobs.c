@@ -211,6 +211,17 @@ kr_reencrypt_save(const KrJob *job)
 }
 
 void
+kr_reencrypt_save_position(const KrJob *job)
+{
+	Oid types[] = { INT8OID, OIDOID, INT8OID, INT8OID };
+	Datum values[] = { Int64GetDatum(job->id), ObjectIdGetDatum(job->current), Int64GetDatum(job->next_block),
+					   Int64GetDatum(job->end_block) };
+
+	kr_keys_as_owner("UPDATE %s.keyring_job SET current_relation = $2, next_block = $3, end_block = $4 WHERE id = $1",
+					 lengthof(types), types, values, NULL);
+}
+
+void
 kr_reencrypt_set_waiting(int64 id, const KrObstacle *obstacle)
 {
 	Oid types[] = { INT8OID, TEXTOID, INT4OID, TEXTOID };

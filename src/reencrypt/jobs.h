@@ -94,6 +94,9 @@ extern void kr_reencrypt_set_state(int64 id, KrJobState state);
 /* Stores a running job's position and counters. */
 extern void kr_reencrypt_save(const KrJob *job);
 
+/* Stores the position alone: the job has come no further, and what it waits for is shown on. */
+extern void kr_reencrypt_save_position(const KrJob *job);
+
 /* Stores what a job waits for. */
 extern void kr_reencrypt_set_waiting(int64 id, const KrObstacle *obstacle);
 

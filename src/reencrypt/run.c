@@ -7,7 +7,8 @@
  * earlier transactions is made anew by whoever comes after, which can only make it longer.
  *
  * An error ends a step, not the job. The step is tried again with a subtransaction for each row, which
- * records a row that is to blame; what fails then too has another cause, and the job waits.
+ * records a row that is to blame; what fails then too has another cause. If it failed in a relation, that one is
+ * postponed: the job waits when there is nothing else to do.
  */
 #include "postgres.h"
 
@@ -21,6 +22,7 @@
 #include "postmaster/interrupt.h"
 #include "reencrypt/completion.h"
 #include "reencrypt/pass.h"
+#include "reencrypt/postponed.h"
 #include "reencrypt/run.h"
 #include "reencrypt/unmoved.h"
 #include "reencrypt/worklist.h"
@@ -47,6 +49,8 @@ typedef enum KrStep
 {
 	KR_STEP_MOVED,   /* go on after keyring.reencrypt_delay */
 	KR_STEP_ON,      /* go on at once */
+	KR_STEP_AWAY,    /* the same; the relation is postponed */
+	KR_STEP_BACK,    /* the same; to a relation that was postponed */
 	KR_STEP_COUNT,   /* the next step counts */
 	KR_STEP_BLOCKED, /* something is in the way: run->obstacle */
 	KR_STEP_END
@@ -59,8 +63,11 @@ typedef struct KrRun
 	bool careful;
 	long wait_ms; /* before the next step, when blocked */
 	KrEarlier earlier;
-	KrLeft left; /* by the pass, as far as this process made it */
-	int64 moved; /* by the pass, likewise */
+	KrPostponed postponed;
+	bool returning; /* the pass has been to all relations once */
+	Oid at;         /* relation that the step works at */
+	KrLeft left;    /* by the pass, as far as this process made it */
+	int64 moved;    /* by the pass, likewise */
 	KrObstacle obstacle;
 	KrStep result; /* of the last step */
 } KrRun;
@@ -110,6 +117,8 @@ begin_pass(KrRun *run, KrJob *job, int32 target_key)
 	job->pass_seconds = 0;
 	run->left = (KrLeft){ 0 };
 	run->moved = 0;
+	run->returning = false;
+	kr_reencrypt_postponed_reset(&run->postponed);
 	kr_reencrypt_earlier_reset(&run->earlier);
 }
 
@@ -120,32 +129,66 @@ blocked(KrRun *run, char *reason)
 	return KR_STEP_BLOCKED;
 }
 
-static KrStep
-locked_by_others(KrRun *run, Oid relation)
+static char *
+locked_by_others(Oid relation)
 {
-	return blocked(run, psprintf("table \"%s\" is locked against writers", get_rel_name(relation)));
+	return psprintf("table \"%s\" is locked against writers", get_rel_name(relation));
 }
 
-/* Goes to the next relation; KR_STEP_COUNT when the pass has been to all. */
+/* Leaves job->current for later. */
 static KrStep
-next_relation(KrRun *run, KrJob *job)
+postpone(KrRun *run, KrJob *job, const char *reason)
 {
-	Oid next = kr_reencrypt_next_relation(kr_reencrypt_columns(job, NULL), job->current);
+	kr_reencrypt_postpone(&run->postponed, job, reason);
+	job->next_block = job->end_block;
+	return KR_STEP_AWAY;
+}
+
+/* The present size of job->current is what the pass will do of it, from job->next_block on. */
+static KrStep
+enter(KrRun *run, KrJob *job)
+{
 	Relation relation;
 
-	if (OidIsValid(job->current))
-		kr_reencrypt_forget_others(job, job->current);
-	if (!OidIsValid(next))
-		return KR_STEP_COUNT;
-	if (!ConditionalLockRelationOid(next, AccessShareLock))
-		return locked_by_others(run, next);
-	relation = try_relation_open(next, NoLock);
-	job->current = next;
-	job->next_block = 0;
+	if (!ConditionalLockRelationOid(job->current, AccessShareLock))
+	{
+		job->end_block = job->next_block;
+		return postpone(run, job, locked_by_others(job->current));
+	}
+	relation = try_relation_open(job->current, NoLock);
 	job->end_block = relation != NULL ? RelationGetNumberOfBlocks(relation) : 0;
+	job->next_block = Min(job->next_block, job->end_block);
 	if (relation != NULL)
 		relation_close(relation, AccessShareLock);
 	return KR_STEP_ON;
+}
+
+/* The next one that the pass has not been to, or the next postponed one; KR_STEP_COUNT when all are done. */
+static KrStep
+next_relation(KrRun *run, KrJob *job)
+{
+	Oid next = run->returning ? InvalidOid : kr_reencrypt_next_relation(kr_reencrypt_columns(job, NULL), job->current);
+	char *reason;
+
+	if (OidIsValid(job->current) && !kr_reencrypt_is_postponed(&run->postponed, job->current))
+		kr_reencrypt_forget_others(job, job->current);
+	if (OidIsValid(next))
+	{
+		job->current = next;
+		job->next_block = 0;
+		return enter(run, job);
+	}
+	run->returning = true;
+	switch (kr_reencrypt_return(&run->postponed, job, &reason))
+	{
+		case KR_RETURN_NOW:
+			return enter(run, job) == KR_STEP_AWAY ? KR_STEP_AWAY : KR_STEP_BACK;
+		case KR_RETURN_LATER:
+			return blocked(run, reason);
+		case KR_RETURN_NONE:
+			break;
+	}
+	return KR_STEP_COUNT;
 }
 
 static KrStep
@@ -155,8 +198,10 @@ move_batch(KrRun *run, KrJob *job, uint32 tag)
 	int64 moved = job->moved;
 	KrLeft left = { 0 };
 
+	run->at = job->current;
 	if (kr_reencrypt_batch(job, tag, run->careful, &left) == KR_BATCH_LOCKED)
-		return locked_by_others(run, job->current);
+		return postpone(run, job, locked_by_others(job->current));
+	run->at = InvalidOid;
 	run->left.values += left.values;
 	if (TransactionIdIsValid(left.holder))
 		run->left.holder = left.holder;
@@ -171,18 +216,23 @@ advance(KrRun *run, KrJob *job)
 {
 	const KrKeyRow *primary = ready_primary();
 	uint32 tag = primary->tag;
+	bool begun = job->pass == 0 || primary->id != job->target_key;
 	KrStep step;
 
-	if (job->pass == 0 || primary->id != job->target_key)
+	if (begun)
 		begin_pass(run, job, primary->id);
 	if (job->next_block < job->end_block)
 		step = move_batch(run, job, tag);
 	else
 		step = next_relation(run, job);
 	if (step == KR_STEP_COUNT && kr_reencrypt_earlier_run(&run->earlier, &run->obstacle))
-		return KR_STEP_BLOCKED;
-	if (step != KR_STEP_BLOCKED)
+		step = KR_STEP_BLOCKED;
+
+	/* a pass that is not stored would be begun again, with another list of earlier transactions each time */
+	if (begun || step == KR_STEP_ON || step == KR_STEP_MOVED || step == KR_STEP_COUNT)
 		kr_reencrypt_save(job);
+	else if (step != KR_STEP_BLOCKED)
+		kr_reencrypt_save_position(job);
 	return step;
 }
 
@@ -225,11 +275,14 @@ count(KrRun *run)
 	int32 target = job != NULL ? job->target_key : 0;
 	const KrKeyRow *primary = ready_primary();
 	uint32 tag = primary->tag;
+	Oid locked;
 	bool clean;
 
 	if (job == NULL || !kr_reencrypt_is_workable(job->state) || primary->id != target)
 		return KR_STEP_ON;
-	clean = kr_reencrypt_all_moved(job, tag);
+	clean = kr_reencrypt_all_moved(job, tag, &locked);
+	if (OidIsValid(locked))
+		return blocked(run, locked_by_others(locked));
 	job = kr_reencrypt_read_locked(run->id);
 	primary = ready_primary();
 	if (job == NULL || !kr_reencrypt_is_workable(job->state) || primary->id != target)
@@ -259,6 +312,7 @@ step(KrRun *run, bool counting)
 static void
 take_step(KrRun *run)
 {
+	run->at = InvalidOid;
 	run->result = step(run, run->result == KR_STEP_COUNT);
 	if (run->result == KR_STEP_BLOCKED && run->wait_ms >= KR_SHOWN_WAIT_MS)
 		kr_reencrypt_set_waiting(run->id, &run->obstacle);
@@ -269,6 +323,19 @@ show_obstacle(KrRun *run)
 {
 	if (OidIsValid(kr_pg_schema()))
 		kr_reencrypt_set_waiting(run->id, &run->obstacle);
+}
+
+/* Another relation may have nothing in its way. */
+static void
+leave_relation(KrRun *run)
+{
+	KrJob *job = OidIsValid(kr_pg_schema()) ? kr_reencrypt_read_locked(run->id) : NULL;
+	const char *name = get_rel_name(run->at);
+
+	if (job == NULL || job->current != run->at || name == NULL)
+		return;
+	(void) postpone(run, job, psprintf("table \"%s\": %s", name, run->obstacle.reason));
+	kr_reencrypt_save_position(job);
 }
 
 /* Returns the error that has ended the transaction, in the job's memory, or NULL. */
@@ -300,11 +367,11 @@ in_transaction(KrRun *run, void (*work)(KrRun *run))
 	return error;
 }
 
-/* Once for each time that the job begins to wait. */
+/* Once for each time that the job, or a relation, begins to wait. */
 static void
 log_error(const KrRun *run, const ErrorData *error)
 {
-	if (run->wait_ms > KR_FIRST_WAIT_MS)
+	if (OidIsValid(run->at) ? run->postponed.round > 0 : run->wait_ms > KR_FIRST_WAIT_MS)
 		return;
 	ereport(LOG,
 			(errmsg("keyring: job %lld waits: %s", (long long) run->id, error->message),
@@ -342,7 +409,8 @@ after_step(KrRun *run)
 		wait_for_obstacle(run);
 		return;
 	}
-	run->wait_ms = KR_FIRST_WAIT_MS;
+	if (run->result == KR_STEP_MOVED || run->result == KR_STEP_COUNT)
+		run->wait_ms = KR_FIRST_WAIT_MS;
 	rest(run->result == KR_STEP_MOVED ? kr_guc_reencrypt_delay : 0);
 }
 
@@ -357,7 +425,10 @@ after_error(KrRun *run, const ErrorData *error)
 		return;
 	}
 	log_error(run, error);
+	run->careful = false;
 	run->obstacle = (KrObstacle){ .reason = error->message };
+	if (OidIsValid(run->at) && in_transaction(run, leave_relation) == NULL)
+		return;
 	(void) in_transaction(run, show_obstacle);
 	wait_for_obstacle(run);
 }
@@ -380,6 +451,7 @@ kr_reencrypt_run(int64 id)
 			after_error(&run, error);
 	}
 	kr_reencrypt_earlier_reset(&run.earlier);
+	kr_reencrypt_postponed_reset(&run.postponed);
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextDelete(run.memory);
 }

@@ -28,7 +28,8 @@ enum
 {
 	UNMOVED_RELATION = 1,
 	UNMOVED_ATTNUM,
-	UNMOVED_PLACE
+	UNMOVED_PLACE,
+	UNMOVED_JOB
 };
 
 struct KrRecorded
@@ -36,6 +37,7 @@ struct KrRecorded
 	Relation table;
 	Oid index;
 	Oid relation;
+	int64 job;
 };
 
 static bool
@@ -63,6 +65,24 @@ is_of_the_server(int code)
 	}
 }
 
+/*
+ * Nor has what the file system refuses. PostgreSQL has no class of errors of its own for a quota, a limit on
+ * files or one that was mounted anew for reading only, which would otherwise blame every row of a table.
+ */
+static bool
+is_of_the_file_system(const ErrorData *error)
+{
+	switch (error->saved_errno)
+	{
+		case EDQUOT:
+		case EFBIG:
+		case EROFS:
+			return error->sqlerrcode == ERRCODE_INTERNAL_ERROR || error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE;
+		default:
+			return false;
+	}
+}
+
 const char *
 kr_reencrypt_reason(const ErrorData *error, bool skip_unavailable)
 {
@@ -76,7 +96,7 @@ kr_reencrypt_reason(const ErrorData *error, bool skip_unavailable)
 		return "envelope damaged";
 	if (is_unavailable(code))
 		return skip_unavailable ? "key unavailable" : NULL;
-	if (code == KR_ERRCODE_NO_PRIMARY || is_of_the_server(code))
+	if (code == KR_ERRCODE_NO_PRIMARY || is_of_the_server(code) || is_of_the_file_system(error))
 		return NULL;
 	return "row refused";
 }
@@ -191,13 +211,14 @@ kr_reencrypt_forget_gone(void)
 }
 
 KrRecorded *
-kr_reencrypt_recorded_begin(Oid relation)
+kr_reencrypt_recorded_begin(const KrJob *job, Oid relation)
 {
 	KrRecorded *recorded = palloc(sizeof(KrRecorded));
 
 	recorded->table = table_open(kr_pg_relation("keyring_unmoved"), AccessShareLock);
 	recorded->index = kr_pg_relation("keyring_unmoved_pkey");
 	recorded->relation = relation;
+	recorded->job = job->id;
 	return recorded;
 }
 
@@ -206,13 +227,17 @@ kr_reencrypt_is_recorded(KrRecorded *recorded, AttrNumber attnum, ItemPointer pl
 {
 	ScanKeyData keys[3];
 	SysScanDesc scan;
-	bool found;
+	HeapTuple tuple;
+	bool found = false;
+	bool isnull;
 
 	ScanKeyInit(&keys[0], UNMOVED_RELATION, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(recorded->relation));
 	ScanKeyInit(&keys[1], UNMOVED_ATTNUM, BTEqualStrategyNumber, F_INT2EQ, Int16GetDatum(attnum));
 	ScanKeyInit(&keys[2], UNMOVED_PLACE, BTEqualStrategyNumber, F_TIDEQ, PointerGetDatum(place));
 	scan = systable_beginscan(recorded->table, recorded->index, true, NULL, lengthof(keys), keys);
-	found = HeapTupleIsValid(systable_getnext(scan));
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		found = DatumGetInt64(heap_getattr(tuple, UNMOVED_JOB, RelationGetDescr(recorded->table), &isnull)) == recorded->job;
 	systable_endscan(scan);
 	return found;
 }

@@ -27,9 +27,9 @@ extern void kr_reencrypt_forget_others(const KrJob *job, Oid relation);
 /* Drops what is about relations that are gone. */
 extern void kr_reencrypt_forget_gone(void);
 
-/* A look at what is recorded of one relation, by place. */
+/* A look at what a job has recorded of one relation, by place. What an earlier job has recorded is to be tried again. */
 typedef struct KrRecorded KrRecorded;
-extern KrRecorded *kr_reencrypt_recorded_begin(Oid relation);
+extern KrRecorded *kr_reencrypt_recorded_begin(const KrJob *job, Oid relation);
 extern bool kr_reencrypt_is_recorded(KrRecorded *recorded, AttrNumber attnum, ItemPointer place);
 extern void kr_reencrypt_recorded_end(KrRecorded *recorded);
 
