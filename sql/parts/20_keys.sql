@@ -50,7 +50,9 @@ REVOKE ALL ON FUNCTION keyring_flush_cache() FROM PUBLIC;
 COMMENT ON FUNCTION keyring_flush_cache() IS 'wipes every unwrapped data key of the cluster from memory; the next use unwraps anew';
 
 CREATE FUNCTION keyring_key_health(key_id integer, OUT cached boolean, OUT health text, OUT since timestamptz,
-                                   OUT verified_at timestamptz, OUT message text)
+                                   OUT verified_at timestamptz, OUT message text,
+                                   OUT current_version text, OUT next_rotation timestamptz,
+                                   OUT destroy_time timestamptz, OUT kek_checked_at timestamptz)
     RETURNS record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'keyring_key_health';
 REVOKE ALL ON FUNCTION keyring_key_health(integer) FROM PUBLIC;
 COMMENT ON FUNCTION keyring_key_health(integer) IS 'what the server remembers of a key''s last unwrap, without asking anybody';

@@ -5,6 +5,7 @@
 CREATE VIEW keyring_keys AS
     SELECT k.id, k.label, k.state, k.provider, k.resource, k.kek_version, k.protection,
            h.health, h.since AS health_since, h.message AS health_message, h.verified_at, h.cached,
+           h.current_version, h.next_rotation, h.destroy_time, h.kek_checked_at,
            encode(k.tag, 'hex') AS tag, k.uuid,
            k.created_at, k.activated_at, k.deprecated_at, k.rewrapped_at, k.destroyed_at
       FROM @extschema@.keyring_key k, LATERAL @extschema@.keyring_key_health(k.id) h
@@ -24,6 +25,10 @@ COMMENT ON COLUMN keyring_keys.health_since IS 'since when it has ended so';
 COMMENT ON COLUMN keyring_keys.health_message IS 'particulars of a failure';
 COMMENT ON COLUMN keyring_keys.verified_at IS 'last successful unwrap';
 COMMENT ON COLUMN keyring_keys.cached IS 'whether the unwrapped key is in memory';
+COMMENT ON COLUMN keyring_keys.current_version IS 'the current version of the wrapping key, where it has versions';
+COMMENT ON COLUMN keyring_keys.next_rotation IS 'when the wrapping key gets a new version by itself';
+COMMENT ON COLUMN keyring_keys.destroy_time IS 'when the version in kek_version is destroyed, or was; NULL if that is not scheduled';
+COMMENT ON COLUMN keyring_keys.kek_checked_at IS 'when the metadata of the wrapping key were last read';
 COMMENT ON COLUMN keyring_keys.tag IS '4 bytes, in hexadecimal, that envelopes under this key carry';
 COMMENT ON COLUMN keyring_keys.uuid IS 'identity of the key, authenticated with every value and every wrap';
 COMMENT ON COLUMN keyring_keys.created_at IS 'when the key was created';

@@ -32,6 +32,7 @@ typedef struct KrCacheSlot
 	KrKmsReport report;
 	TimestampTz since;       /* when status was first seen; 0 = no attempt yet */
 	TimestampTz finished_at; /* end of the last attempt */
+	int failures;            /* READY: attempts in a row that got no answer */
 	TimestampTz retry_at;    /* FAILED, or READY after a failure: not asked again before */
 
 	pg_atomic_uint64 verified_at; /* last successful unwrap, 0 = never; written under the lock, read without */

@@ -71,10 +71,10 @@ describe(const KrKmsDescription *description)
 static void
 put_check(ReturnSetInfo *rsinfo, const KrKeyRow *row, const KrRequestResult *result)
 {
-	bool current = strcmp(result->description.current_version, row->kek_version) == 0;
+	bool current = strcmp(result->description.current_version, row->wrapped.kek_version) == 0;
 
 	put_metadata(rsinfo, result,
-				 psprintf("%s; this key is wrapped by %s", describe(&result->description), row->kek_version),
+				 psprintf("%s; this key is wrapped by %s", describe(&result->description), row->wrapped.kek_version),
 				 current ? "" : psprintf("SELECT keyring_rewrap_key(%d) wraps it by the current version.", row->id));
 	put_report(rsinfo, "unwrap", result->status, "unwrapped, and the check value is right", &result->report);
 }

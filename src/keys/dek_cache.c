@@ -140,6 +140,7 @@ post_fetch(const KrWrapped *key, const uint8 digest[KR_DIGESTBYTES], TimestampTz
 		memcpy(slot->digest, digest, KR_DIGESTBYTES);
 		slot->key = *key;
 		slot->since = 0;
+		slot->failures = 0;
 		slot->discard = false;
 		pg_atomic_write_u64(&slot->verified_at, 0);
 		slot->state = KR_SLOT_FREE;

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "common/pg_prng.h"
 #include "keys/cache_slots.h"
 #include "pg/guc.h"
 #include "utils/memutils.h"
@@ -18,8 +19,10 @@
 /* a key that nobody has used for so long, or for keyring.cache_ttl, is not verified any more but forgotten */
 #define KR_UNUSED_MS 600000
 
-/* while a KMS does not answer, ask again this often */
+/* while a KMS does not answer, ask again after so long, then twice as long each time */
 #define KR_RECHECK_RETRY_MS 5000
+#define KR_THROTTLED_RETRY_MS 10000
+#define KR_RECHECK_RETRY_MAX_MS 60000
 
 /* per slot, the worker's own: whether it is being unwrapped again at the moment */
 static bool *rechecking = NULL;
@@ -150,6 +153,7 @@ store_success(KrCacheSlot *slot, int index, const KrSecret *material, TimestampT
 {
 	pg_atomic_write_u64(&slot->verified_at, (uint64) now);
 	slot->retry_at = 0;
+	slot->failures = 0;
 	if (slot->state == KR_SLOT_READY && kr_crypto_secret_equal(&slot->material, material))
 		return;
 
@@ -161,6 +165,26 @@ store_success(KrCacheSlot *slot, int index, const KrSecret *material, TimestampT
 						pg_atomic_add_fetch_u64(&kr_keys_cache->last_generation, 1));
 }
 
+/*
+ * Half of it is left to chance, so that servers which lost their KMS together do not come back together. What the
+ * service asks for counts more, since the quota that it guards is also for the keys that still work.
+ */
+static int64
+wait_before_recheck(const KrCacheSlot *slot, KrStatus status)
+{
+	int64 ms = status == KR_KMS_THROTTLED ? KR_THROTTLED_RETRY_MS : KR_RECHECK_RETRY_MS;
+
+	ms = Min(ms << Min(slot->failures, 8), KR_RECHECK_RETRY_MAX_MS);
+	ms -= (int64) (ms / 2 * pg_prng_double(&pg_global_prng_state));
+	return Max(ms, (int64) slot->report.retry_after * 1000);
+}
+
+static int64
+failure_memory(const KrCacheSlot *slot)
+{
+	return Max(KR_FAILURE_MEMORY_MS, Min((int64) slot->report.retry_after * 1000, KR_RECHECK_RETRY_MAX_MS));
+}
+
 static void
 store_failure(KrCacheSlot *slot, int index, KrStatus status, TimestampTz now)
 {
@@ -170,14 +194,15 @@ store_failure(KrCacheSlot *slot, int index, KrStatus status, TimestampTz now)
 	if (slot->state == KR_SLOT_READY && !is_refusal(status) && now < end_of_grace)
 	{
 		/* the last attempt is when grace ends, so that it lasts no longer than was promised */
-		slot->retry_at = Min(TimestampTzPlusMilliseconds(now, KR_RECHECK_RETRY_MS), end_of_grace);
+		slot->retry_at = Min(TimestampTzPlusMilliseconds(now, wait_before_recheck(slot, status)), end_of_grace);
+		slot->failures++;
 		return;
 	}
 	if (slot->state == KR_SLOT_READY)
 		pg_atomic_fetch_add_u64(&kr_keys_cache->evictions, 1);
 	kr_keys_cache_invalidate(index);
 	slot->state = KR_SLOT_FAILED;
-	slot->retry_at = TimestampTzPlusMilliseconds(now, KR_FAILURE_MEMORY_MS);
+	slot->retry_at = TimestampTzPlusMilliseconds(now, failure_memory(slot));
 }
 
 static void

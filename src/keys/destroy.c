@@ -20,6 +20,7 @@
 #include "access/xact.h"
 #include "keys/census.h"
 #include "keys/destroy.h"
+#include "keys/kek_health.h"
 #include "keys/lifecycle.h"
 #include "keys/ring.h"
 #include "miscadmin.h"
@@ -213,9 +214,9 @@ check_force(bool force)
 				 errhint("Use READ COMMITTED.")));
 }
 
-/* The wrap is erased for others when this transaction commits, and only then may the cache forget the key. */
-static void
-evict_at_commit(const KrWrapped *wrapped)
+/* For others the wrap goes when this transaction commits, and only then may the cache forget the key. */
+void
+kr_keys_evict_at_commit(const KrWrapped *wrapped)
 {
 	KrPending *entry = MemoryContextAlloc(TopTransactionContext, sizeof(KrPending));
 
@@ -230,7 +231,10 @@ at_transaction_end(XactEvent event, void *arg)
 	if (event == XACT_EVENT_COMMIT)
 	{
 		for (; pending != NULL; pending = pending->next)
+		{
 			kr_keys_cache_evict(pending->digest);
+			kr_keys_kek_forget(pending->digest);
+		}
 	}
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		pending = NULL;
@@ -258,7 +262,7 @@ kr_keys_destroy(int32 id, bool force)
 
 	kr_keys_store_set_state(id, KR_KEY_DESTROYED);
 	kr_keys_store_event(id, "destroy", force ? "by force, without a count" : NULL);
-	evict_at_commit(&row->wrapped);
+	kr_keys_evict_at_commit(&row->wrapped);
 	CacheInvalidateRelcacheAll();
 }
 

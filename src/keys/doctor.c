@@ -10,6 +10,7 @@
 
 #include "access/xlog.h"
 #include "funcapi.h"
+#include "keys/kek_health.h"
 #include "keys/lifecycle.h"
 #include "keys/request.h"
 #include "miscadmin.h"
@@ -101,7 +102,20 @@ unwrap_detail(const KrKeyRow *row, const KrRequestResult *result)
 {
 	if (result->status != KR_OK)
 		return result->report.message[0] ? kr_pg_words_for_admin(&result->report) : kr_crypto_status_name(result->status);
-	return psprintf("%s, wrapped by %s, opens", kr_keys_state_name(row->state), row->kek_version);
+	return psprintf("%s, wrapped by %s, opens", kr_keys_state_name(row->state), row->wrapped.kek_version);
+}
+
+/* Also while the key still opens: it does for a while after its version was taken away. */
+static void
+examine_version(ReturnSetInfo *rsinfo, const KrKeyRow *row, const KrKmsDescription *description)
+{
+	if (!kr_keys_kek_is_gone(description->version_status))
+		return;
+	put(rsinfo, kr_pg_key_words(row->id, row->label), false,
+		psprintf("version %s of its wrapping key %s", row->wrapped.kek_version, kr_keys_kek_words(description)),
+		description->version_status == KR_KMS_DESTROYED ?
+			"Values under this key are lost: destroy the key when no value needs it any more." :
+			psprintf("Have the wrapping key's owner enable the version again, then: SELECT keyring_rewrap_key(%d)", row->id));
 }
 
 static void
@@ -131,6 +145,7 @@ examine_keys(ReturnSetInfo *rsinfo, List *rows, bool may_ask)
 			may_ask = false;
 		put(rsinfo, kr_pg_key_words(row->id, row->label), result->status == KR_OK,
 			unwrap_detail(row, result), result->report.hint);
+		examine_version(rsinfo, row, &result->description);
 		if (result->describe_status != KR_OK)
 		{
 			/* one complaint a key: what keeps it from opening is said above */
@@ -140,11 +155,11 @@ examine_keys(ReturnSetInfo *rsinfo, List *rows, bool may_ask)
 			continue;
 		}
 
-		old_kek = strcmp(result->description.current_version, row->kek_version) != 0;
+		old_kek = strcmp(result->description.current_version, row->wrapped.kek_version) != 0;
 		if (old_kek)
 			put(rsinfo, kr_pg_key_words(row->id, row->label), false,
 				psprintf("wrapped by %s, not by the current version %s of its wrapping key",
-						 row->kek_version, result->description.current_version),
+						 row->wrapped.kek_version, result->description.current_version),
 				psprintf("SELECT keyring_rewrap_key(%d) before the old version is taken away.", row->id));
 		if (!root_key_done && strcmp(row->wrapped.provider, "managed") == 0)
 		{

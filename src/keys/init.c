@@ -10,6 +10,7 @@
 #include "keys/dek_cache.h"
 #include "keys/destroy.h"
 #include "keys/init.h"
+#include "keys/kek_health.h"
 #include "keys/request.h"
 #include "keys/ring.h"
 
@@ -17,6 +18,7 @@ void
 kr_keys_init(void)
 {
 	kr_keys_cache_init();
+	kr_keys_kek_init();
 	kr_keys_request_init();
 	kr_keys_counters_init();
 	kr_keys_ring_init();

@@ -9,6 +9,7 @@
 #include "access/xact.h"
 #include "funcapi.h"
 #include "keys/counters.h"
+#include "keys/kek_health.h"
 #include "keys/lifecycle.h"
 #include "keys/ring.h"
 #include "miscadmin.h"
@@ -89,6 +90,35 @@ keyring_flush_cache(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* What its owner did to the KEK version counts when nobody has unwrapped the key since: that fails sooner or later. */
+static void
+prefer_newer(KrKeyHealth *health, const KrKekHealth *kek, const char *version)
+{
+	if (!kr_keys_kek_is_gone(kek->description.version_status) ||
+		(health->known && (health->status != KR_OK || health->verified_at > kek->asked_at)))
+		return;
+	health->known = true;
+	health->status = kek->description.version_status;
+	health->since = kek->since;
+	strlcpy(health->message, psprintf("version %s of the wrapping key %s", version, kr_keys_kek_words(&kek->description)),
+			sizeof(health->message));
+}
+
+static void
+put_kek(Datum *values, bool *nulls, const KrKekHealth *kek)
+{
+	TimestampTz date;
+
+	values[0] = CStringGetTextDatum(kek->description.current_version);
+	nulls[0] = kek->description.current_version[0] == '\0';
+	nulls[1] = !kr_keys_kek_date(&date, kek->description.next_rotation);
+	values[1] = nulls[1] ? (Datum) 0 : TimestampTzGetDatum(date);
+	nulls[2] = !kr_keys_kek_date(&date, kek->description.version_destroy_time);
+	values[2] = nulls[2] ? (Datum) 0 : TimestampTzGetDatum(date);
+	values[3] = TimestampTzGetDatum(kek->asked_at);
+	nulls[3] = false;
+}
+
 /* What is known of one key's health, for the view keyring_keys. NULLs where nothing is known. */
 Datum
 keyring_key_health(PG_FUNCTION_ARGS)
@@ -96,14 +126,22 @@ keyring_key_health(PG_FUNCTION_ARGS)
 	TupleDesc desc;
 	KrKeyHealth health = { 0 };
 	KrKey *key;
-	Datum values[5] = { 0 };
-	bool nulls[5] = { true, true, true, true, true };
+	KrKekHealth kek = { 0 };
+	Datum values[9] = { 0 };
+	bool nulls[9] = { true, true, true, true, true, true, true, true, true };
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	key = kr_keys_by_id(PG_GETARG_INT32(0));
 	if (key != NULL && key->row.state != KR_KEY_DESTROYED)
+	{
 		kr_keys_cache_health(&health, &key->row.wrapped);
+		if (kr_keys_kek_health(&kek, &key->row.wrapped))
+		{
+			prefer_newer(&health, &kek, key->row.wrapped.kek_version);
+			put_kek(&values[5], &nulls[5], &kek);
+		}
+	}
 
 	values[0] = BoolGetDatum(health.cached);
 	nulls[0] = false;

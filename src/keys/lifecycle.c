@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "crypto/random.h"
+#include "keys/destroy.h"
 #include "keys/lifecycle.h"
 #include "keys/request.h"
 #include "keys/ring.h"
@@ -243,7 +244,7 @@ make_material(KrKeyRow *row, List *rows)
 	memcpy(row->wrapped.wrap, result->wrap.bytes, result->wrap.len);
 	memcpy(row->wrapped.check_value, result->check_value, KR_HMACBYTES);
 	memcpy(row->token_key_id, result->token_key_id, KR_TOKEN_KEY_IDBYTES);
-	strlcpy(row->kek_version, result->wrap.kek_version, sizeof(row->kek_version));
+	strlcpy(row->wrapped.kek_version, result->wrap.kek_version, sizeof(row->wrapped.kek_version));
 	strlcpy(row->protection, result->description.protection, sizeof(row->protection));
 }
 
@@ -265,7 +266,8 @@ store_staged(KrKeyRow *row)
 	row->id = last == NULL ? 1 : last->id + 1;
 	row->tag = unused_tag(rows);
 	kr_keys_store_insert(row);
-	kr_keys_store_event(row->id, "create", psprintf("provider %s, KEK version %s", row->wrapped.provider, row->kek_version));
+	kr_keys_store_event(row->id, "create",
+						psprintf("provider %s, KEK version %s", row->wrapped.provider, row->wrapped.kek_version));
 	return true;
 }
 
@@ -388,5 +390,6 @@ kr_keys_rewrap(int32 id)
 						kr_pg_key_words(row->id, row->label)),
 				 errhint("Try again.")));
 	kr_keys_store_set_wrap(id, &result->wrap, result->description.protection);
+	kr_keys_evict_at_commit(&row->wrapped); /* or what becomes of the old version would still be watched */
 	kr_keys_store_event(id, "rewrap", psprintf("KEK version %s", result->wrap.kek_version));
 }

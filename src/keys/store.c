@@ -108,7 +108,7 @@ read_row(HeapTuple tuple, Relation rel)
 	if (!isnull)
 		memcpy(row->wrapped.uuid, uuid->data, KR_ENVELOPE_UUIDBYTES);
 	read_text(row->label, sizeof(row->label), tuple, rel, "label");
-	read_text(row->kek_version, sizeof(row->kek_version), tuple, rel, "kek_version");
+	read_text(row->wrapped.kek_version, sizeof(row->wrapped.kek_version), tuple, rel, "kek_version");
 	read_text(row->protection, sizeof(row->protection), tuple, rel, "protection");
 	read_text(row->wrapped.provider, sizeof(row->wrapped.provider), tuple, rel, "provider");
 	read_text(row->wrapped.resource, sizeof(row->wrapped.resource), tuple, rel, "resource");
@@ -204,7 +204,7 @@ kr_keys_store_insert(const KrKeyRow *row)
 	values[4] = text_datum(row->wrapped.provider);
 	values[5] = text_datum(row->wrapped.resource);
 	values[6] = bytes_datum(row->wrapped.wrap, row->wrapped.wrap_len);
-	values[7] = text_datum(row->kek_version);
+	values[7] = text_datum(row->wrapped.kek_version);
 	values[8] = bytes_datum(row->wrapped.check_value, KR_HMACBYTES);
 	values[9] = bytes_datum(row->token_key_id, KR_TOKEN_KEY_IDBYTES);
 	values[10] = text_datum(row->protection);

@@ -29,7 +29,6 @@ typedef struct KrKeyRow
 	uint32 tag;
 	KrKeyState state;
 	char label[KR_LABELMAX];
-	char kek_version[KR_KMS_VERSIONMAX];
 	char protection[32];
 	uint8 token_key_id[KR_TOKEN_KEY_IDBYTES];
 	KrWrapped wrapped; /* wrap_len 0 when destroyed */

@@ -18,6 +18,7 @@ typedef struct KrWrapped
 	uint8 check_value[KR_HMACBYTES];
 	char provider[KR_PROVIDERMAX];
 	char resource[KR_KMS_RESOURCEMAX];
+	char kek_version[KR_KMS_VERSIONMAX]; /* that made the wrap */
 	Size wrap_len;
 	uint8 wrap[KR_KMS_WRAPMAX];
 } KrWrapped;

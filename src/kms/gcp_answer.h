@@ -70,4 +70,8 @@ extern KrStatus kr_kms_gcp_read_decrypt(KrSecret *out, const KrHttpAnswer *answe
 extern KrStatus kr_kms_gcp_read_key(KrKmsDescription *out, KrGcpProblem *problem, const KrHttpAnswer *answer,
 									const char *key, KrKmsReport *report) KR_MUST_CHECK;
 
+/* One version of the key, by number: the class of its state, and when it is destroyed. The rest of out is left alone. */
+extern KrStatus kr_kms_gcp_read_version(KrKmsDescription *out, KrGcpProblem *problem, const KrHttpAnswer *answer,
+										const char *key, const char *number, KrKmsReport *report) KR_MUST_CHECK;
+
 #endif

@@ -357,6 +357,7 @@ refused_by_endpoint(const KrHttpAnswer *answer)
 {
 	json_t *body = answer->json ? kr_kms_json_object(answer->body, answer->len) : NULL;
 
+	result_report.retry_after = answer->retry_after > 0 ? answer->retry_after : 0;
 	if (answer->transport != KR_OK)
 	{
 		complain(answer->words);

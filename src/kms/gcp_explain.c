@@ -166,4 +166,5 @@ kr_kms_gcp_explain(KrKmsReport *report, const KrGcpProblem *problem, const KrGcp
 		kr_kms_say(report->message, sizeof(report->message), "could not %s Cloud KMS key %s at %s: %s",
 				   verb(context->asked), name, context->setting, why);
 	kr_kms_say(report->complaint, sizeof(report->complaint), "%s", problem->words);
+	report->retry_after = problem->retry_after > 0 ? problem->retry_after : 0;
 }

@@ -17,13 +17,12 @@
 #include "kms/gcp_answer.h"
 #include "kms/gcp_auth.h"
 #include "kms/gcp_kms.h"
+#include "kms/gcp_send.h"
 
 #define TRIES 3
 #define BACKOFF_MS 200
 #define THROTTLED_MS 1000
 #define CONFIRM_MS 200
-#define AADMAX 256
-#define BODYMAX (KR_BASE64_SIZE(KR_KMS_WRAPMAX) + KR_BASE64_SIZE(AADMAX) + 256)
 #define ECHO 8 /* characters of a secret that are too many to be shown */
 
 typedef struct GcpCall
@@ -38,6 +37,8 @@ typedef struct GcpCall
 	int tries;
 	bool renewed;
 	bool confirmed;
+	bool at_version; /* DESCRIBE: the key itself is known, how is the version that was asked about? */
+	KrGcpProblem of_key;
 } GcpCall;
 
 static int64_t
@@ -69,73 +70,6 @@ asked(const KrKmsCall *call)
 	return call->op == KR_KMS_WRAP ? KR_GCP_ENCRYPT :
 		call->op == KR_KMS_UNWRAP  ? KR_GCP_DECRYPT :
 									 KR_GCP_GET;
-}
-
-/* ---- sending ---- */
-
-/* "name":"base64","nameCrc32c":"number" */
-static void
-write_field(char *out, size_t size, const char *name, const uint8_t *bytes, size_t len)
-{
-	char text[KR_BASE64_SIZE(KR_KMS_WRAPMAX)];
-
-	kr_kms_base64(text, bytes, len);
-	kr_kms_say(out + strlen(out), size - strlen(out), "%s\"%s\":\"%s\",\"%sCrc32c\":\"%u\"", out[1] == '\0' ? "" : ",",
-			   name, text, name, (unsigned) kr_kms_crc32c(bytes, len));
-	OPENSSL_cleanse(text, sizeof(text));
-}
-
-static void
-write_body(char *out, const KrKmsCall *call)
-{
-	kr_kms_say(out, BODYMAX, "{");
-	if (call->op == KR_KMS_WRAP)
-		write_field(out, BODYMAX, "plaintext", call->secret->bytes, call->secret->len);
-	else
-		write_field(out, BODYMAX, "ciphertext", call->wrap, call->wrap_len);
-	write_field(out, BODYMAX, "additionalAuthenticatedData", (const uint8_t *) call->aad, call->aad_len);
-	kr_kms_say(out + strlen(out), BODYMAX - strlen(out), "}");
-}
-
-static const char *
-verb_of(const KrKmsCall *call)
-{
-	return call->op == KR_KMS_WRAP ? ":encrypt" :
-		call->op == KR_KMS_UNWRAP  ? ":decrypt" :
-									 "";
-}
-
-static void
-send_request(KrKmsCall *call, GcpCall *state, int64_t now)
-{
-	char url[KR_HTTP_URLMAX + KR_KMS_RESOURCEMAX];
-	char body[BODYMAX];
-	char authorization[8192];
-	const char *headers[] = { authorization, "Content-Type: application/json", NULL };
-	const char *endpoint = call->host.gcp_endpoint;
-	size_t len = strlen(endpoint);
-	KrHttpOrder order = {
-		.url = url,
-		.headers = headers,
-		.ca_file = call->host.kms_ca_file,
-		.timeout_ms = (int) (state->deadline - now),
-		.connect_timeout_ms = call->host.connect_timeout_ms,
-	};
-
-	while (len > 0 && endpoint[len - 1] == '/')
-		len--;
-	kr_kms_say(url, sizeof(url), "%.*s/v1/%s%s", (int) len, endpoint, state->name, verb_of(call));
-	kr_kms_say(authorization, sizeof(authorization), "Authorization: %s", kr_kms_gcp_bearer());
-	if (call->op != KR_KMS_DESCRIBE)
-	{
-		write_body(body, call);
-		order.body = body;
-		order.body_len = strlen(body);
-	}
-	state->request = kr_kms_http_start(&order);
-	state->tries++;
-	OPENSSL_cleanse(body, sizeof(body));
-	OPENSSL_cleanse(authorization, sizeof(authorization));
 }
 
 /* ---- the end of a call ---- */
@@ -178,7 +112,7 @@ hide_secrets(KrKmsCall *call)
 }
 
 static bool
-finish_with_problem(KrKmsCall *call, GcpCall *state)
+explain_and_finish(KrKmsCall *call, GcpCall *state)
 {
 	KrGcpContext context = {
 		.asked = asked(call), .resource = &state->resource, .member = kr_kms_gcp_member(), .setting = call->host.gcp_endpoint
@@ -187,6 +121,22 @@ finish_with_problem(KrKmsCall *call, GcpCall *state)
 	kr_kms_gcp_explain(call->report, &state->problem, &context);
 	hide_secrets(call);
 	return finish(call, state, state->problem.status);
+}
+
+/* A version that is not known, or not enabled, is no failure to describe the key. */
+static bool
+finish_version(KrKmsCall *call, GcpCall *state, KrStatus status)
+{
+	call->description->version_status = status;
+	memset(call->report, 0, sizeof(*call->report));
+	state->problem = state->of_key;
+	return state->problem.status == KR_OK ? finish(call, state, KR_OK) : explain_and_finish(call, state);
+}
+
+static bool
+finish_with_problem(KrKmsCall *call, GcpCall *state)
+{
+	return state->at_version ? finish_version(call, state, state->problem.status) : explain_and_finish(call, state);
 }
 
 static bool
@@ -285,11 +235,39 @@ read_answer(KrKmsCall *call, GcpCall *state, const KrHttpAnswer *answer)
 		case KR_KMS_UNWRAP:
 			return kr_kms_gcp_read_decrypt(call->unwrapped, answer, call->report);
 		case KR_KMS_DESCRIBE:
+			if (state->at_version)
+				return kr_kms_gcp_read_version(call->description, &state->problem, answer, state->name, call->version,
+											   call->report);
 			return kr_kms_gcp_read_key(call->description, &state->problem, answer, state->name, call->report);
 		case KR_KMS_IDENTIFY:
 			break; /* asks the service nothing */
 	}
 	return KR_KMS_CONFIG;
+}
+
+/* Goes on to the version that was asked about; false when there is none, or it is the one that came with the key. */
+static bool
+go_to_version(const KrKmsCall *call, GcpCall *state, KrStatus status)
+{
+	KrKmsDescription *description = call->description;
+
+	if (call->op != KR_KMS_DESCRIBE || state->at_version || call->version == NULL || call->version[0] == '\0')
+		return false;
+	if (strcmp(call->version, description->current_version) == 0)
+	{
+		description->version_status = status;
+		kr_kms_say(description->version_destroy_time, sizeof(description->version_destroy_time), "%s", description->destroy_time);
+		return false;
+	}
+	if (status == KR_KMS_CONFIG || strspn(call->version, "0123456789") != strlen(call->version))
+		return false;
+	state->at_version = true;
+	state->of_key = state->problem;
+	state->of_key.status = status;
+	state->tries = 0;
+	kr_kms_http_free(state->request);
+	state->request = NULL;
+	return true;
 }
 
 static bool
@@ -302,16 +280,31 @@ handle(KrKmsCall *call, GcpCall *state, const KrHttpAnswer *answer, int64_t now)
 		return again_or_finish(call, state, now);
 	memset(call->report, 0, sizeof(*call->report));
 	status = read_answer(call, state, answer);
+	if (status != KR_KMS_INTEGRITY && go_to_version(call, state, status))
+		return false;
 	if (status == KR_OK)
-		return finish(call, state, KR_OK);
+		return state->at_version ? finish_version(call, state, KR_OK) : finish(call, state, KR_OK);
 	if (status != KR_KMS_INTEGRITY)
 		return finish_with_problem(call, state);
 
 	/* its words are in the report already, and stay there when it is the last try */
 	state->problem.status = status;
-	if (state->tries >= TRIES)
+	if (state->tries >= TRIES && !state->at_version)
 		return finish(call, state, status);
 	return again_or_finish(call, state, now);
+}
+
+static void
+send_request(const KrKmsCall *call, GcpCall *state, int64_t now)
+{
+	char name[KR_GCP_PATHMAX];
+
+	if (state->at_version)
+		kr_kms_say(name, sizeof(name), "%s/cryptoKeyVersions/%s", state->name, call->version);
+	else
+		kr_kms_say(name, sizeof(name), "%s", state->name);
+	state->request = kr_kms_gcp_send(call, name, (int) (state->deadline - now));
+	state->tries++;
 }
 
 /* True when the call has ended for want of a token. */
@@ -380,6 +373,7 @@ empty_outputs(KrKmsCall *call)
 			break;
 		case KR_KMS_DESCRIBE:
 			memset(call->description, 0, sizeof(*call->description));
+			call->description->version_status = KR_KMS_UNAVAILABLE;
 			break;
 		case KR_KMS_IDENTIFY:
 			call->identity[0] = '\0';
@@ -402,7 +396,7 @@ gcp_start(KrKmsCall *call)
 	call->status = KR_OK;
 	if (call->op != KR_KMS_IDENTIFY)
 		call->status = kr_kms_gcp_resource_parse(&state->resource, call->resource, call->report);
-	if (call->status == KR_OK && (call->aad_len > AADMAX || call->wrap_len > KR_KMS_WRAPMAX))
+	if (call->status == KR_OK && !kr_kms_gcp_fits(call))
 		call->status = KR_KMS_CONFIG;
 	if (call->status == KR_OK && !kr_kms_http_may_ask(call->host.gcp_endpoint, NULL))
 	{
@@ -432,6 +426,7 @@ gcp_cancel(KrKmsCall *call)
 
 const KrKmsProvider kr_kms_gcp = {
 	.name = "gcp-kms",
+	.has_versions = true,
 	.check_resource = gcp_check_resource,
 	.start = gcp_start,
 	.step = gcp_step,

@@ -136,6 +136,28 @@ read_key(KrKmsDescription *out, KrGcpProblem *problem, const json_t *body, const
 }
 
 KrStatus
+kr_kms_gcp_read_version(KrKmsDescription *out, KrGcpProblem *problem, const KrHttpAnswer *answer,
+						const char *key, const char *number, KrKmsReport *report)
+{
+	json_t *body = kr_kms_json_object(answer->body, answer->len);
+	const char *version = kr_kms_gcp_resource_version(kr_kms_json_string(body, "name"), key);
+
+	memset(problem, 0, sizeof(*problem));
+	memset(out->version_destroy_time, 0, sizeof(out->version_destroy_time));
+	problem->code = answer->code;
+	problem->retry_after = -1;
+	if (version == NULL || strcmp(version, number) != 0)
+		problem->status = damaged(report, body == NULL ? "it is not JSON" : "it names another version");
+	else
+	{
+		keep_word(out->version_destroy_time, sizeof(out->version_destroy_time), kr_kms_json_string(body, "destroyTime"));
+		problem->status = read_state(problem, body);
+	}
+	json_decref(body);
+	return problem->status;
+}
+
+KrStatus
 kr_kms_gcp_read_key(KrKmsDescription *out, KrGcpProblem *problem, const KrHttpAnswer *answer,
 					const char *key, KrKmsReport *report)
 {

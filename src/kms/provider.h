@@ -49,6 +49,7 @@ typedef struct KrKmsReport
 	char complaint[260]; /* what an operator's program said of itself, which goes on from message; may be empty. Whatever
 						  * it holds, it is not for those who merely read a value: only for the log and for admins */
 	char notice[384];    /* something the user must be told although the call went well; may be empty */
+	long retry_after;    /* s that the service wants not to be asked again; 0 = it did not say */
 } KrKmsReport;
 
 typedef struct KrKmsWrap
@@ -66,6 +67,10 @@ typedef struct KrKmsDescription
 	char destroy_time[40];  /* of the current version, likewise */
 	char purpose[40];       /* with state: what the service says; "" where it has no such thing, or was not asked */
 	char state[64];
+
+	/* the version that the call asked about, where it has versions: KR_OK, disabled and so on, or why that is not known */
+	KrStatus version_status;
+	char version_destroy_time[40];
 	uint64_t device; /* st_dev of the file that holds the KEK; 0 where it is in no file here */
 } KrKmsDescription;
 
@@ -78,6 +83,9 @@ typedef struct KrKmsCall KrKmsCall;
 typedef struct KrKmsProvider
 {
 	const char *name;
+
+	/* Whether describe tells of each version of a KEK, which its owner may take away one by one. */
+	bool has_versions;
 
 	/*
 	 * Checks a resource name and writes its canonical form to out
@@ -127,6 +135,7 @@ struct KrKmsCall
 	const KrSecret *secret; /* WRAP */
 	const uint8_t *wrap;    /* UNWRAP */
 	size_t wrap_len;
+	const char *version; /* DESCRIBE: one that is told about too; NULL or "" = none */
 	KrKmsReport *report; /* outputs: always, and the one of the operation */
 	KrKmsWrap *wrapped;
 	KrSecret *unwrapped;

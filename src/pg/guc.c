@@ -29,6 +29,7 @@ int kr_guc_kms_timeout = 10000;
 int kr_guc_max_cached_keys = 64;
 int kr_guc_cache_ttl = 300;
 int kr_guc_cache_grace = 3600;
+int kr_guc_health_check_interval = 600;
 int kr_guc_compress_over = 2048;
 int kr_guc_reencrypt_workers = 2;
 int kr_guc_reencrypt_batch_time = 200;
@@ -219,6 +220,11 @@ define_kms(void)
 	DefineCustomIntVariable("keyring.cache_grace",
 							"Time for which a cached key stays in use while its key management service does not answer.",
 							NULL, &kr_guc_cache_grace, 3600, 0, 7 * 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("keyring.health_check_interval",
+							"Time after which the metadata of a wrapping key are read again; 0 = never.",
+							"They tell of rotation, and of versions that are disabled or scheduled for destruction.",
+							&kr_guc_health_check_interval, 600, 0, 86400,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 }
 

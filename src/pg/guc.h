@@ -23,6 +23,7 @@ extern int kr_guc_kms_timeout;             /* ms */
 extern int kr_guc_max_cached_keys;         /* slots, fixed at start */
 extern int kr_guc_cache_ttl;               /* s */
 extern int kr_guc_cache_grace;             /* s */
+extern int kr_guc_health_check_interval;   /* s; 0 = never */
 extern int kr_guc_compress_over;           /* bytes; 0 = never */
 extern int kr_guc_reencrypt_workers;
 extern int kr_guc_reencrypt_batch_time; /* ms */

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "keys/dek_cache.h"
+#include "keys/kek_health.h"
 #include "keys/request.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -15,6 +16,7 @@
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "worker/look.h"
 #include "worker/settings.h"
 #include "worker/task.h"
 #include "worker/wait.h"
@@ -25,6 +27,7 @@ static void
 wipe_cache(int code, Datum arg)
 {
 	kr_worker_stop_tasks();
+	kr_worker_stop_looks();
 	kr_keys_cache_flush();
 }
 
@@ -52,17 +55,28 @@ serve(void)
 		if (!kr_worker_stopping())
 			found = kr_worker_begin_request() || found;
 		found = kr_worker_step_tasks() || found;
+
+		/* last, and no more than one in a round: somebody waits for all the others */
+		if (!kr_worker_stopping())
+			found = kr_worker_begin_look() || found;
+		found = kr_worker_step_looks() || found;
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/* Of two times to wait, -1 = for ever. */
+static long
+sooner(long a, long b)
+{
+	return a < 0 || b < 0 ? Max(a, b) : Min(a, b);
 }
 
 static void
 wait_for_work(void)
 {
 	long recheck = kr_worker_has_room() ? kr_keys_cache_next_due() : -1;
-	long task = kr_worker_tasks_due();
 
-	kr_worker_wait(recheck < 0 || task < 0 ? Max(recheck, task) : Min(recheck, task));
+	kr_worker_wait(sooner(sooner(recheck, kr_worker_tasks_due()), kr_worker_looks_due()));
 	CHECK_FOR_INTERRUPTS();
 	reload_if_told();
 }
@@ -78,6 +92,7 @@ keyring_kms_main(Datum arg)
 	kr_worker_tasks_init();
 	before_shmem_exit(wipe_cache, (Datum) 0);
 	kr_keys_cache_adopt();
+	kr_keys_kek_adopt();
 	kr_keys_worker_announce();
 	ereport(LOG, (errmsg("keyring kms: ready")));
 

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "keys/dek_cache.h"
+#include "keys/kek_health.h"
 #include "keys/request.h"
 #include "kms/http.h"
 #include "postmaster/interrupt.h"
@@ -132,6 +133,7 @@ set_up_call(KrTask *task, KrKmsOp op)
 	call->secret = &task->material;
 	call->wrap = key_of(task)->wrap;
 	call->wrap_len = key_of(task)->wrap_len;
+	call->version = key_of(task)->kek_version;
 	call->report = report_of(task);
 	call->unwrapped = &task->material;
 	if (task->number >= 0)
@@ -291,7 +293,10 @@ after_describe(KrTask *task, KrStatus status)
 {
 	task->result->describe_status = status;
 	if (task->request->op == KR_REQUEST_CHECK)
+	{
+		kr_keys_kek_learned_of(&task->request->key, status, &task->result->description);
 		go(task, KR_STAGE_UNWRAP, KR_KMS_UNWRAP);
+	}
 	else if (task->request->op == KR_REQUEST_TRY)
 		try_to_wrap(task);
 	else
@@ -363,6 +368,7 @@ kr_worker_begin_fetch(void)
 	if (task == NULL || !kr_keys_cache_next(&task->work))
 		return false;
 	fetches++;
+	kr_keys_kek_seen(&task->work.key);
 	task->number = -1;
 	memset(&task->report, 0, sizeof(task->report));
 	go(task, KR_STAGE_UNWRAP, KR_KMS_UNWRAP);

@@ -48,8 +48,13 @@ enum
 	ALWAYS_DAMAGED,
 	SLOW,
 	ECHO_PLAIN,
-	OTHER
+	OTHER,
+	OLD_VERSION,
+	OLD_DENIED,
+	OLD_WRONG
 };
+
+#define VERSION(number, rest) GOOD "{\"name\":\"" RING "good/cryptoKeyVersions/" number "\"," rest "}"
 
 static const KitAnswer answers[] = {
 	[TOKEN] = { "POST /token", GOOD "{\"access_token\":\"tokenthatissecret\",\"expires_in\":3599,\"token_type\":\"Bearer\"}", 0, 0 },
@@ -70,6 +75,9 @@ static const KitAnswer answers[] = {
 	[SLOW] = { "POST " PATH("slow:decrypt"), DECRYPTED, 3000, 0 },
 	[ECHO_PLAIN] = { "POST " PATH("echo:encrypt"), "HTTP/1.1 400 Bad\r\n" CONNECTION "{\"error\":{\"message\":\"Invalid value at 'plaintext': \\\"AQEBAQEBAQEBAQEBAQEB\\\"\",\"status\":\"INVALID_ARGUMENT\"}}", 0, 0 },
 	[OTHER] = { "POST " PATH("other:encrypt"), ENCRYPTED("good"), 0, 0 },
+	[OLD_VERSION] = { "GET " PATH("good/cryptoKeyVersions/1 "), VERSION("1", "\"state\":\"DESTROY_SCHEDULED\",\"destroyTime\":\"2031-02-03T04:05:06Z\""), 0, 0 },
+	[OLD_DENIED] = { "GET " PATH("good/cryptoKeyVersions/2 "), DENIED, 0, 0 },
+	[OLD_WRONG] = { "GET " PATH("good/cryptoKeyVersions/4 "), VERSION("5", "\"state\":\"DESTROYED\""), 0, 0 },
 	{ NULL, NULL, 0, 0 }
 };
 
@@ -117,6 +125,30 @@ test_good(void)
 	tap_ok(kit_http_count(TOKEN) == 1, "with one token");
 }
 
+static KrStatus
+describe(const char *version)
+{
+	KrKmsCall call = make_call(KR_KMS_DESCRIBE, "good");
+	double end = kit_seconds() + 20;
+
+	call.version = version;
+	kr_kms_call_start(&call);
+	while (!kr_kms_call_step(&call) && kit_seconds() < end)
+		kr_kms_http_pump(call.wake_ms >= 0 && call.wake_ms < 100 ? call.wake_ms : 100);
+	return call.ended ? call.status : KR_KMS_ABORTED;
+}
+
+static void
+test_version(void)
+{
+	tap_ok(describe("3") == KR_OK && description.version_status == KR_OK && kit_http_count(OLD_VERSION) == 0, "the current version comes with the key");
+	tap_ok(describe("1") == KR_OK && description.version_status == KR_KMS_DESTROY_SCHEDULED && strcmp(description.version_destroy_time, "2031-02-03T04:05:06Z") == 0, "an older one is asked about");
+	tap_ok(strcmp(description.current_version, "3") == 0 && description.destroy_time[0] == '\0' && report.message[0] == '\0', "and leaves alone what is known of the key");
+	tap_ok(describe("2") == KR_OK && description.version_status == KR_KMS_DENIED && report.message[0] == '\0', "one that may not be looked at is no failure");
+	tap_ok(describe("4") == KR_OK && description.version_status == KR_KMS_INTEGRITY && kit_http_count(OLD_WRONG) == 3, "an answer about another version is not believed");
+	tap_ok(describe("1:destroy") == KR_OK && kit_http_count(OLD_WRONG) == 3, "nor is what is no number sent");
+}
+
 static void
 test_again(void)
 {
@@ -128,6 +160,7 @@ test_again(void)
 	tap_ok(run(KR_KMS_UNWRAP, "expired") == KR_OK && kit_http_count(EXPIRED_1) == 1, "a refused token is tried once more");
 	tap_ok(run(KR_KMS_UNWRAP, "busy") == KR_OK && kit_http_count(BUSY_1) == 1, "a busy service is asked later");
 	tap_ok(run(KR_KMS_UNWRAP, "busylong") == KR_KMS_THROTTLED && kit_http_count(BUSY_LONG) == 1, "but not when that would take too long");
+	tap_ok(report.retry_after == 3600, "and the caller learns for how long");
 	tap_ok(run(KR_KMS_UNWRAP, "damaged") == KR_OK && kit_http_count(DAMAGED_1) == 2, "a damaged answer is asked for again");
 	tap_ok(run(KR_KMS_UNWRAP, "wrong") == KR_KMS_INTEGRITY && kit_http_count(ALWAYS_DAMAGED) == 3, "three times in all");
 	kit_contains(report.message, "checksum differs", "then it says so");
@@ -190,6 +223,7 @@ main(void)
 	secret.len = 16;
 	memset(secret.bytes, 1, secret.len);
 	test_good();
+	test_version();
 	test_again();
 	test_time();
 	test_secrets();
