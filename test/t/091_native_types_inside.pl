@@ -210,7 +210,7 @@ is($wire->query('CREATE TABLE made AS EXECUTE nothing')->{error}{sqlstate},
 	'26000', 'CREATE TABLE AS EXECUTE of nothing');
 
 # An envelope that is copied is not opened on the way.
-my $opens = q(SELECT value FROM keyring_stats WHERE name = 'opens');
+my $opens = q(SELECT value FROM keyring_stats WHERE name = 'values_opened');
 my ($before) = $wire->query($opens)->{rows}[0][0];
 sql_ok($node, 'CREATE TABLE copies (v encrypted_text(searchable), n encrypted_integer)', 'a table for copies');
 $wire->query('UPDATE t SET v = v, n = n');
