@@ -55,7 +55,7 @@ def main(conninfo, mode):
     cursor = connection.cursor(binary=binary)
     for name, sql, rows in steps():
         print(name)
-        if mode != "pooled":
+        if mode != "pooled" and rows[0]:
             describe(connection, sql)
         for values in rows:
             run(cursor, placeholders(sql, "%b" if binary else "%t"), values)
