@@ -15,6 +15,7 @@
 #include "replication/logicalworker.h"
 #include "replication/walsender.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
 #include "utils/snapmgr.h"
 
 char *kr_guc_root_key_file = NULL;
@@ -32,6 +33,7 @@ int kr_guc_compress_over = 2048;
 int kr_guc_reencrypt_workers = 2;
 int kr_guc_reencrypt_batch_time = 200;
 int kr_guc_reencrypt_delay = 10;
+bool kr_guc_native_types = true;
 bool kr_guc_require_reader = false;
 bool kr_guc_allow_drop_cascade = false;
 
@@ -115,9 +117,19 @@ check_format(int *newval, void **extra, GucSource source)
 	return true;
 }
 
+/* Prepared statements have the types of their results from these two settings. */
+static void
+assign_native_types(bool newval, void *extra)
+{
+	if (newval != kr_guc_native_types)
+		ResetPlanCache();
+}
+
 static void
 assign_output_format(int newval, void *extra)
 {
+	if (newval != output_format)
+		ResetPlanCache();
 	output_format_choice = *(KrChoice *) extra;
 }
 
@@ -222,6 +234,10 @@ define_values(void)
 							 "Form in which values of encrypted types are given to the server.",
 							 NULL, &input_format, KR_FORMAT_PLAINTEXT, formats, PGC_USERSET, 0,
 							 check_format, assign_input_format, NULL);
+	DefineCustomBoolVariable("keyring.native_types",
+							 "Clients see encrypted columns and parameters as values of their base types.",
+							 "Has no effect while keyring.output_format is ciphertext.",
+							 &kr_guc_native_types, true, PGC_USERSET, 0, NULL, assign_native_types, NULL);
 	DefineCustomBoolVariable("keyring.require_reader",
 							 "Only roles with the reader capability may read plaintext.",
 							 NULL, &kr_guc_require_reader, false, PGC_SUSET, 0, NULL, NULL, NULL);

@@ -27,6 +27,7 @@ extern int kr_guc_compress_over;           /* bytes; 0 = never */
 extern int kr_guc_reencrypt_workers;
 extern int kr_guc_reencrypt_batch_time; /* ms */
 extern int kr_guc_reencrypt_delay;      /* ms */
+extern bool kr_guc_native_types;        /* clients see base types */
 extern bool kr_guc_require_reader;
 extern bool kr_guc_allow_drop_cascade; /* superuser: DROP EXTENSION ... CASCADE over encrypted columns */
 

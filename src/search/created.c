@@ -9,8 +9,8 @@
  */
 #include "postgres.h"
 
-#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "search/around.h"
 #include "search/created.h"
 #include "search/expr.h"
 
@@ -67,49 +67,6 @@ cast_columns(Query *query)
 	}
 }
 
-/* SELECT * FROM (query) */
-static Query *
-select_from(Query *query)
-{
-	Query *outer = makeNode(Query);
-	RangeTblEntry *rte = makeNode(RangeTblEntry);
-	RangeTblRef *reference = makeNode(RangeTblRef);
-	List *names = NIL;
-	ListCell *lc;
-
-	foreach(lc, query->targetList)
-	{
-		TargetEntry *entry = lfirst_node(TargetEntry, lc);
-		TargetEntry *copy;
-		Var *var;
-
-		if (entry->resjunk)
-			continue;
-		var = makeVarFromTargetEntry(1, entry);
-		copy = makeTargetEntry((Expr *) var, entry->resno, pstrdup(entry->resname), false);
-		copy->resorigtbl = entry->resorigtbl;
-		copy->resorigcol = entry->resorigcol;
-		outer->targetList = lappend(outer->targetList, copy);
-		names = lappend(names, makeString(pstrdup(entry->resname)));
-	}
-
-	rte->rtekind = RTE_SUBQUERY;
-	rte->subquery = query;
-	rte->alias = makeAlias("query", NIL);
-	rte->eref = makeAlias("query", names);
-	rte->inFromCl = true;
-	reference->rtindex = 1;
-
-	outer->commandType = CMD_SELECT;
-	outer->querySource = QSRC_ORIGINAL;
-	outer->canSetTag = true;
-	outer->rtable = list_make1(rte);
-	outer->jointree = makeFromExpr(list_make1(reference), NULL);
-	outer->stmt_location = query->stmt_location;
-	outer->stmt_len = query->stmt_len;
-	return outer;
-}
-
 void
 kr_search_give_created_columns_modes(CreateTableAsStmt *statement)
 {
@@ -122,7 +79,7 @@ kr_search_give_created_columns_modes(CreateTableAsStmt *statement)
 	{
 		/* data-modifying WITH must stay outermost; what is not cast here becomes fresh in into.c */
 		if (!can_cast_in_place(query) && !query->hasModifyingCTE)
-			query = select_from(query);
+			query = kr_search_select_from(query);
 		if (can_cast_in_place(query))
 			cast_columns(query);
 		statement->query = (Node *) query;

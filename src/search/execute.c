@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "keys/value.h"
+#include "nodes/params.h"
 #include "pg/compat.h"
 #include "search/hooks.h"
 #include "search/into.h"
@@ -29,6 +30,9 @@ bool kr_search_creating = false;
 
 /* How many calls of the executor or of utility statements are open in this backend. */
 static int depth = 0;
+
+/* The one of them that runs, or NULL. */
+static KrStatement *innermost = NULL;
 
 static ExecutorStart_hook_type next_executor_start = NULL;
 static ExecutorRun_hook_type next_executor_run = NULL;
@@ -60,6 +64,9 @@ kr_search_enter(KrStatement *saved, bool placeholder)
 	kr_search_creating = false;
 	saved->running = kr_types_running;
 	kr_types_running = NULL;
+	saved->around = innermost;
+	saved->transparent = false;
+	innermost = saved;
 }
 
 /* A placeholder that did not go into an error message must not be taken for the value. */
@@ -87,9 +94,26 @@ kr_search_leave(const KrStatement *saved, bool failed)
 	kr_search_refreshing = saved->refreshing;
 	kr_search_creating = saved->creating;
 	kr_types_running = saved->running;
+	innermost = saved->around;
 	kr_types_placeholder_for = saved->placeholder_for;
 	if (!failed)
 		refuse_placeholder(placeholder_for);
+}
+
+/*
+ * Functions run also where no statement does: triggers that were put off fire in COMMIT, the parser and the planner evaluate
+ * constants, EXECUTE its arguments. Whatever language they are in, they tell errors where they happened by a callback of their own.
+ */
+bool
+kr_search_is_outside(void)
+{
+	const ErrorContextCallback *callback = error_context_stack;
+
+	while (callback != NULL && callback->callback == ParamsErrorCallback)
+		callback = callback->previous;
+	if (innermost == NULL)
+		return callback == NULL;
+	return innermost->transparent && callback == &innermost->watch;
 }
 
 /* Triggers that are put off to the commit may open and print outside of any statement. */

@@ -20,6 +20,7 @@
 #include "search/hooks.h"
 #include "search/inline.h"
 #include "search/literals.h"
+#include "search/native.h"
 #include "search/operands.h"
 #include "search/rewrite.h"
 #include "search/sorting.h"
@@ -86,9 +87,18 @@ kr_search_prepare(Query *query)
 		kr_search_give_tokens(query);
 }
 
+/* A query that a client sent, and the parser has read. native: its columns go to the client. */
+static void
+analyzed_query(Query *query, bool native)
+{
+	kr_search_unseal_literals(query);
+	if (native)
+		kr_search_native_results(query);
+}
+
 /* EXPLAIN, DECLARE and CREATE ... AS hold an analyzed query that is planned without passing the hook again. */
 static void
-analyzed_utility(Node *statement)
+analyzed_utility(Node *statement, bool native)
 {
 	Node *contained = NULL;
 
@@ -102,6 +112,7 @@ analyzed_utility(Node *statement)
 			break;
 		case T_CreateTableAsStmt:
 			contained = ((CreateTableAsStmt *) statement)->query;
+			native = false;
 			break;
 		default:
 			break;
@@ -110,9 +121,9 @@ analyzed_utility(Node *statement)
 		return;
 
 	if (((Query *) contained)->commandType == CMD_UTILITY)
-		analyzed_utility(((Query *) contained)->utilityStmt);
+		analyzed_utility(((Query *) contained)->utilityStmt, native);
 	else
-		kr_search_unseal_literals((Query *) contained);
+		analyzed_query((Query *) contained, native);
 
 	if (IsA(statement, CreateTableAsStmt))
 		kr_search_give_created_columns_modes((CreateTableAsStmt *) statement);
@@ -129,10 +140,10 @@ post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 
 	if (query->commandType == CMD_UTILITY)
 	{
-		analyzed_utility(query->utilityStmt);
+		analyzed_utility(query->utilityStmt, kr_search_native_now());
 		return;
 	}
-	kr_search_unseal_literals(query);
+	analyzed_query(query, kr_search_native_now());
 	if (kr_search_planning > 0)
 	{
 		kr_search_expand_views(query);

@@ -21,10 +21,19 @@ typedef struct KrStatement
 	bool refreshing;
 	bool creating;
 	struct PlanState *running;
+	struct KrStatement *around; /* that it is inside of */
+	bool transparent;           /* what it analyzes itself is the client's; false until somebody sets it */
 } KrStatement;
 
 extern void kr_search_enter(KrStatement *saved, bool placeholder);
 extern void kr_search_leave(const KrStatement *saved, bool failed);
+
+/*
+ * Whether a query that is analyzed now is the client's own: not part of another statement that runs, and of no function.
+ * What EXECUTE analyzes anew counts as the client's wherever it is called, since a prepared statement must not change
+ * its result.
+ */
+extern bool kr_search_is_outside(void);
 
 /* Nothing of what ran so far can be quoted by an error any more. */
 extern void kr_search_forget_values(void);

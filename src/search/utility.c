@@ -11,6 +11,7 @@
 #include "catalog/namespace.h"
 #include "keys/value.h"
 #include "search/columns.h"
+#include "search/execute_into.h"
 #include "search/guard.h"
 #include "search/hooks.h"
 #include "search/statement.h"
@@ -98,6 +99,14 @@ refreshes_concurrently(Node *statement)
 	return IsA(statement, RefreshMatViewStmt) && ((RefreshMatViewStmt *) statement)->concurrent;
 }
 
+/* Whether a statement analyzes a query that a client has prepared or is preparing. */
+static bool
+is_transparent(Node *statement)
+{
+	return IsA(statement, PrepareStmt) || IsA(statement, ExecuteStmt) ||
+		(IsA(statement, ExplainStmt) && !kr_search_executes_into(statement));
+}
+
 /* Runs the statement, between entering and leaving it. */
 static void
 run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUtilityContext context,
@@ -106,15 +115,19 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 	ProcessUtility_hook_type next = next_process_utility ? next_process_utility : standard_ProcessUtility;
 	Node *statement = pstmt->utilityStmt;
 	bool hide_context = kr_search_hide_context;
+	char *volatile prepared = NULL;
 	KrStatement saved;
 
 	kr_search_enter(&saved, prints_errors_only(statement));
+	saved.transparent = is_transparent(statement);
 	PG_TRY();
 	{
 		expect_errors(statement);
 		if (refreshes_concurrently(statement))
 			kr_search_refreshing = true;
 		kr_search_creating = IsA(statement, CreateTableAsStmt);
+		if (kr_search_executes_into(statement))
+			prepared = kr_search_prepare_into(&pstmt);
 		next(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		if (IsA(statement, CreateStmt) && ((CreateStmt *) statement)->partspec != NULL)
 			kr_search_check_partition_key(((CreateStmt *) statement)->relation);
@@ -124,10 +137,12 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 	}
 	PG_CATCH();
 	{
+		kr_search_unprepare_into(prepared);
 		kr_search_leave(&saved, true);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	kr_search_unprepare_into(prepared);
 	kr_search_leave(&saved, false);
 }
 

@@ -1,0 +1,17 @@
+/*
+ * src/search/native.h
+ *
+ * Clients see base types: README.md says where.
+ */
+#ifndef KR_SEARCH_NATIVE_H
+#define KR_SEARCH_NATIVE_H
+
+#include "nodes/parsenodes.h"
+
+/* Whether a statement that is being analyzed now, and by nobody else than the client, is to have base types. */
+extern bool kr_search_native_now(void);
+
+/* Gives the columns of the query's result their base types, in place. */
+extern void kr_search_native_results(Query *query);
+
+#endif
