@@ -62,9 +62,7 @@ func native(kind, text string) interface{} {
 		number := &pgtype.Numeric{}
 		must(number.Set(text))
 		return number
-	case "jsonb":
-		return pgtype.JSONB{Bytes: []byte(text), Status: pgtype.Present}
-	case "text", "uuid":
+	case "text", "uuid", "jsonb":
 		return text
 	}
 	return array(strings.TrimSuffix(kind, "[]"), strings.Split(text, ","))
