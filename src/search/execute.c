@@ -66,6 +66,7 @@ kr_search_enter(KrStatement *saved, bool placeholder)
 	kr_types_running = NULL;
 	saved->around = innermost;
 	saved->transparent = false;
+	saved->declared = NIL;
 	innermost = saved;
 }
 
@@ -114,6 +115,12 @@ kr_search_is_outside(void)
 	if (innermost == NULL)
 		return callback == NULL;
 	return innermost->transparent && callback == &innermost->watch;
+}
+
+List *
+kr_search_declared_types(void)
+{
+	return innermost != NULL ? innermost->declared : NIL;
 }
 
 /* Triggers that are put off to the commit may open and print outside of any statement. */

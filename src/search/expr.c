@@ -6,12 +6,16 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "pg/extension.h"
 #include "search/expr.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 static const Oid *
 operators_of(const KrEncryptedType *type, KrComparator comparator)
@@ -38,6 +42,15 @@ Oid
 kr_search_operator(const KrComparison *comparison, KrOperand form)
 {
 	return operators_of(comparison->type, comparison->comparator)[form];
+}
+
+Oid
+kr_search_base_operator(const KrEncryptedType *type, Oid opno)
+{
+	Oid base = type->base->oid;
+
+	return GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid, CStringGetDatum(get_opname(opno)), ObjectIdGetDatum(base),
+						   ObjectIdGetDatum(base), ObjectIdGetDatum(PG_CATALOG_NAMESPACE));
 }
 
 const KrEncryptedType *

@@ -40,6 +40,9 @@ extern bool kr_search_comparison(KrComparison *out, Oid opno, List *args);
 /* The same comparator with operands of the given form. */
 extern Oid kr_search_operator(const KrComparison *comparison, KrOperand form);
 
+/* The base type's own operator of the same name over two of its values, or InvalidOid. */
+extern Oid kr_search_base_operator(const KrEncryptedType *type, Oid opno);
+
 /* Whether a user-made operator or type may be one of ours; those of the server itself are not looked up. */
 #define kr_search_maybe_ours(oid) ((oid) >= FirstNormalObjectId)
 

@@ -18,15 +18,13 @@
 #include "pg/guc.h"
 #include "search/around.h"
 #include "search/expr.h"
-#include "search/hooks.h"
 #include "search/native.h"
 #include "search/statement.h"
 
 bool
-kr_search_native_now(void)
+kr_search_for_client(void)
 {
-	return kr_guc_native_types && kr_pg_output_format() == KR_FORMAT_PLAINTEXT &&
-		kr_search_planning == 0 && kr_search_is_outside();
+	return kr_guc_native_types && kr_search_is_outside();
 }
 
 /* Whether clients do not know the type of an entry of the result. */

@@ -8,8 +8,8 @@
 
 #include "nodes/parsenodes.h"
 
-/* Whether a statement that is being analyzed now, and by nobody else than the client, is to have base types. */
-extern bool kr_search_native_now(void);
+/* Whether a statement that is being analyzed now is the client's, which is to see base types. */
+extern bool kr_search_for_client(void);
 
 /* Gives the columns of the query's result their base types, in place. */
 extern void kr_search_native_results(Query *query);

@@ -27,16 +27,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
-#include "catalog/pg_namespace.h"
-#include "catalog/pg_operator.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "search/expr.h"
 #include "search/operands.h"
 #include "search/widen.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 /* The queries around an expression, innermost first: a Var counts its levels among them. */
 typedef struct OperandContext
@@ -178,14 +174,11 @@ static void
 open_once(ScalarArrayOpExpr *expr)
 {
 	KrComparison comparison;
-	Oid base;
 	Oid opno;
 
 	if (!kr_search_comparison(&comparison, expr->opno, expr->args) || comparison.form != KR_ENC_BASE)
 		return;
-	base = comparison.type->base->oid;
-	opno = GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid, CStringGetDatum(get_opname(expr->opno)),
-						   ObjectIdGetDatum(base), ObjectIdGetDatum(base), ObjectIdGetDatum(PG_CATALOG_NAMESPACE));
+	opno = kr_search_base_operator(comparison.type, expr->opno);
 	if (!OidIsValid(opno))
 		return;
 	expr->opno = opno;

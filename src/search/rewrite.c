@@ -14,6 +14,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
+#include "pg/guc.h"
 #include "search/created.h"
 #include "search/expr.h"
 #include "search/fresh.h"
@@ -22,6 +23,7 @@
 #include "search/literals.h"
 #include "search/native.h"
 #include "search/operands.h"
+#include "search/parameters.h"
 #include "search/rewrite.h"
 #include "search/sorting.h"
 #include "search/widen.h"
@@ -87,18 +89,27 @@ kr_search_prepare(Query *query)
 		kr_search_give_tokens(query);
 }
 
-/* A query that a client sent, and the parser has read. native: its columns go to the client. */
+/* What a query is analyzed for. */
+typedef enum KrClient
+{
+	KR_NO_CLIENT,        /* something that runs in the server */
+	KR_GIVES_PARAMETERS, /* a client, but what comes out goes into a table */
+	KR_TAKES_RESULTS
+} KrClient;
+
 static void
-analyzed_query(Query *query, bool native)
+analyzed_query(ParseState *pstate, Query *query, KrClient client)
 {
 	kr_search_unseal_literals(query);
-	if (native)
+	if (client >= KR_GIVES_PARAMETERS && kr_pg_input_format() == KR_FORMAT_PLAINTEXT)
+		kr_search_native_parameters(pstate, query);
+	if (client >= KR_TAKES_RESULTS && kr_pg_output_format() == KR_FORMAT_PLAINTEXT)
 		kr_search_native_results(query);
 }
 
 /* EXPLAIN, DECLARE and CREATE ... AS hold an analyzed query that is planned without passing the hook again. */
 static void
-analyzed_utility(Node *statement, bool native)
+analyzed_utility(ParseState *pstate, Node *statement, KrClient client)
 {
 	Node *contained = NULL;
 
@@ -112,7 +123,7 @@ analyzed_utility(Node *statement, bool native)
 			break;
 		case T_CreateTableAsStmt:
 			contained = ((CreateTableAsStmt *) statement)->query;
-			native = false;
+			client = Min(client, KR_GIVES_PARAMETERS);
 			break;
 		default:
 			break;
@@ -121,9 +132,9 @@ analyzed_utility(Node *statement, bool native)
 		return;
 
 	if (((Query *) contained)->commandType == CMD_UTILITY)
-		analyzed_utility(((Query *) contained)->utilityStmt, native);
+		analyzed_utility(pstate, ((Query *) contained)->utilityStmt, client);
 	else
-		analyzed_query((Query *) contained, native);
+		analyzed_query(pstate, (Query *) contained, client);
 
 	if (IsA(statement, CreateTableAsStmt))
 		kr_search_give_created_columns_modes((CreateTableAsStmt *) statement);
@@ -132,18 +143,21 @@ analyzed_utility(Node *statement, bool native)
 static void
 post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 {
+	KrClient client;
+
 	kr_types_forget_literals();
 	if (next_post_parse_analyze)
 		next_post_parse_analyze(pstate, query, jstate);
 	if (!kr_search_active())
 		return;
 
+	client = kr_search_for_client() ? KR_TAKES_RESULTS : KR_NO_CLIENT;
 	if (query->commandType == CMD_UTILITY)
 	{
-		analyzed_utility(query->utilityStmt, kr_search_native_now());
+		analyzed_utility(pstate, query->utilityStmt, client);
 		return;
 	}
-	analyzed_query(query, kr_search_native_now());
+	analyzed_query(pstate, query, client);
 	if (kr_search_planning > 0)
 	{
 		kr_search_expand_views(query);

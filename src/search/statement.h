@@ -6,6 +6,7 @@
 #ifndef KR_SEARCH_STATEMENT_H
 #define KR_SEARCH_STATEMENT_H
 
+#include "nodes/pg_list.h"
 #include "utils/elog.h"
 
 /*
@@ -23,6 +24,7 @@ typedef struct KrStatement
 	struct PlanState *running;
 	struct KrStatement *around; /* that it is inside of */
 	bool transparent;           /* what it analyzes itself is the client's; false until somebody sets it */
+	List *declared;             /* the types, as TypeNames, that PREPARE gives its parameters */
 } KrStatement;
 
 extern void kr_search_enter(KrStatement *saved, bool placeholder);
@@ -34,6 +36,9 @@ extern void kr_search_leave(const KrStatement *saved, bool failed);
  * its result.
  */
 extern bool kr_search_is_outside(void);
+
+/* The types that the statement which runs, PREPARE, gives to the first parameters; NIL inside of others. */
+extern List *kr_search_declared_types(void);
 
 /* Nothing of what ran so far can be quoted by an error any more. */
 extern void kr_search_forget_values(void);

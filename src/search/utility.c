@@ -120,6 +120,8 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 
 	kr_search_enter(&saved, prints_errors_only(statement));
 	saved.transparent = is_transparent(statement);
+	if (IsA(statement, PrepareStmt))
+		saved.declared = ((PrepareStmt *) statement)->argtypes;
 	PG_TRY();
 	{
 		expect_errors(statement);
