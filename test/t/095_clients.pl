@@ -1,0 +1,151 @@
+# Real clients see the same in a plain and in an encrypted database: values in the types of their language, errors,
+# metadata. Each program of test/clients runs in both; its README tells more. pgbench has a test of its own, 031.
+use strict;
+use warnings FATAL => 'all';
+
+use Clients;
+use IPC::Run;
+use KeyringTest;
+
+# JDBC knows no unix sockets: loopback is for it, with a password
+my $node = KeyringTest->new_node('main', conf => "timezone = 'Asia/Kolkata'\nlisten_addresses = '127.0.0.1'");
+my $password = join '', map { ('a' .. 'z', 0 .. 9)[ rand 36 ] } 1 .. 20;
+my $user = sql_value($node, 'SELECT current_user');
+sql_ok($node, "ALTER ROLE $user PASSWORD '$password'", 'a password');
+PostgreSQL::Test::Utils::append_to_file($node->data_dir . '/pg_hba.tmp',
+	"local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
+rename $node->data_dir . '/pg_hba.tmp', $node->data_dir . '/pg_hba.conf' or die $!;
+$node->reload;
+
+is(system("$Clients::folder/install"), 0, 'the programs are built') or BAIL_OUT('no clients, no judgement');
+my $clients = Clients->new($node);
+my $pooler_port = PostgreSQL::Test::Cluster::get_free_port();
+my $pooler = start_pooler();
+%ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port, PGUSER => $user, PGPASSWORD => $password);
+$ENV{PYTHONDONTWRITEBYTECODE} = 1;
+my $pooled = 'through pgbouncer';
+
+$clients->sql('schema.sql');
+$clients->encrypt('item');
+psycopg();
+node_postgres();
+jdbc();
+pgx();
+
+$pooler->signal('INT');
+$pooler->finish;
+$clients->report;
+done_testing();
+
+sub psycopg
+{
+	my $version = package_version('python3-psycopg');
+
+	for my $mode (qw(text binary))
+	{
+		$clients->compare('psycopg 3', $mode, $version, sub { python('psycopg3.py', "dbname=$_[0]", $mode) });
+	}
+	$clients->compare('psycopg 3', $pooled, $version,
+		sub { python('psycopg3.py', "dbname=$_[0] port=$pooler_port", 'pooled') });
+	$clients->compare('psycopg 2', 'text', package_version('python3-psycopg2'),
+		sub { python('psycopg2_driver.py', "dbname=$_[0]") });
+	return;
+}
+
+sub node_postgres
+{
+	my $version = npm_version('pg');
+	my @program = ('node', "$Clients::build/node/driver.mjs", "$Clients::folder/steps.txt");
+
+	$clients->compare('node-postgres', 'unnamed statements', $version, sub { ('env', "PGDATABASE=$_[0]", @program, 'unnamed') });
+	$clients->compare('node-postgres', 'named statements', $version, sub { ('env', "PGDATABASE=$_[0]", @program, 'named') });
+	$clients->compare('node-postgres', $pooled, $version,
+		sub { ('env', "PGDATABASE=$_[0]", "PGPORT=$pooler_port", @program, 'unnamed') });
+	return;
+}
+
+# A threshold of -1 prepares each statement and transfers in binary from the first time on; 0 never does.
+sub jdbc
+{
+	my $version = package_version('libpostgresql-jdbc-java');
+	my %modes = (
+		'binary transfer' => [ $node->port, 'prepareThreshold=-1' ],
+		'text transfer' => [ $node->port, 'binaryTransfer=false' ],
+		$pooled => [ $pooler_port, 'prepareThreshold=0' ],
+	);
+	for my $mode (sort keys %modes)
+	{
+		my ($port, $option) = @{ $modes{$mode} };
+		$clients->compare(
+			'JDBC', $mode, $version,
+			sub {
+				my $url = "jdbc:postgresql://127.0.0.1:$port/$_[0]?user=$user&password=$password&$option";
+				# short runs want no optimizing compiler
+				return ('java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp',
+					"$Clients::build/java:/usr/share/java/*", 'Driver', "$Clients::folder/steps.txt", $url);
+			}
+		);
+	}
+	return;
+}
+
+sub pgx
+{
+	my $version = package_version('golang-github-jackc-pgx-v4-dev');
+	for my $mode (qw(prepared simple))
+	{
+		$clients->compare('pgx', "$mode statements", $version,
+			sub { ("$Clients::build/driver", "$Clients::folder/steps.txt", "dbname=$_[0]", $mode) });
+	}
+	return;
+}
+
+sub start_pooler
+{
+	my $base = $node->basedir . '/pgbouncer';
+	append_to_file("$base.users", qq("$user" "$password"\n));
+	append_to_file("$base.ini", <<"CONF");
+[databases]
+* = host=@{[$node->host]} port=@{[$node->port]}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = $pooler_port
+unix_socket_dir = @{[$node->host]}
+auth_type = scram-sha-256
+auth_file = $base.users
+pool_mode = transaction
+ignore_startup_parameters = extra_float_digits
+logfile = $base.log
+CONF
+	my ($program) = grep { -x } map { "$_/pgbouncer" } split(/:/, $ENV{PATH}), '/usr/sbin';
+	my $said = '';
+	my $run = IPC::Run::start([ $program, '-q', "$base.ini" ], '<', \undef, '>&', \$said);
+	my $waited = 0;
+	until (-S $node->host . "/.s.PGSQL.$pooler_port" || $waited++ > 100)
+	{
+		select undef, undef, undef, 0.1;
+	}
+	cmp_ok($waited, '<', 100, 'pgbouncer runs') or diag(slurp_file("$base.log"));
+	return $run;
+}
+
+# The distribution's Python, which has its packages.
+sub python
+{
+	my ($program, @arguments) = @_;
+	return ('/usr/bin/python3', "$Clients::folder/python/$program", @arguments);
+}
+
+sub package_version
+{
+	my ($package) = @_;
+	my ($version) = `dpkg-query -W -f '\${Version}' $package` =~ /^(?:\d+:)?([\d.]+)/;
+	return $version;
+}
+
+sub npm_version
+{
+	my ($package) = @_;
+	my ($version) = slurp_file("$Clients::build/node/node_modules/$package/package.json") =~ /"version": "([\d.]+)"/;
+	return $version;
+}
