@@ -55,9 +55,11 @@ kr_search_may_uncast(Oid opno, List *args)
 static bool
 is_operator(Oid opno, const char *name, Oid base)
 {
-	Datum type = ObjectIdGetDatum(base);
+	Oid found = GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid, CStringGetDatum(name),
+								ObjectIdGetDatum(base), ObjectIdGetDatum(base),
+								ObjectIdGetDatum(PG_CATALOG_NAMESPACE));
 
-	return opno == GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid, CStringGetDatum(name), type, type, ObjectIdGetDatum(PG_CATALOG_NAMESPACE));
+	return opno == found;
 }
 
 /* Keyring's operator in this form that stands for the base type's = or <>; InvalidOid for any other. */
