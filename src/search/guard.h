@@ -51,6 +51,9 @@ extern void kr_search_check_expression(HeapTuple row, AttrNumber attribute, Oid 
 /* guard_settings.c: 42501 for a setting of a role or database that is a superuser's; called before the statement runs. */
 extern void kr_search_check_setting(Node *statement);
 
+/* guard_servers.c: 0A000 for a foreign server that takes keyring's operators for its own; called before the statement runs. */
+extern void kr_search_check_server(Node *statement);
+
 /* guard_drops.c: called before each object is dropped, and at the start of each utility statement. */
 extern void kr_search_check_drop(Oid class_id, Oid object_id, int sub_id);
 extern void kr_search_forget_drops(void);

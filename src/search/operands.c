@@ -31,6 +31,7 @@
 #include "parser/parsetree.h"
 #include "search/expr.h"
 #include "search/operands.h"
+#include "search/uncast.h"
 #include "search/widen.h"
 #include "utils/lsyscache.h"
 
@@ -38,6 +39,7 @@
 typedef struct OperandContext
 {
 	List *queries;
+	bool filtering; /* in WHERE or ON of the innermost: before any grouping */
 } OperandContext;
 
 /*
@@ -213,11 +215,14 @@ static Node *give_tokens_mutator(Node *node, OperandContext *context);
 static Query *
 give_tokens_in_query(Query *query, OperandContext *context, int flags)
 {
+	bool filtering = context->filtering;
 	Query *result;
 
+	context->filtering = false;
 	context->queries = lcons(query, context->queries);
 	result = query_tree_mutator(query, give_tokens_mutator, context, flags);
 	context->queries = list_delete_first(context->queries);
+	context->filtering = filtering;
 	return result;
 }
 
@@ -244,16 +249,25 @@ give_tokens_mutator(Node *node, OperandContext *context)
 	if (IsA(node, OnConflictExpr))
 		return give_tokens_on_conflict((OnConflictExpr *) node, context);
 
+	if (IsA(node, FromExpr))
+		context->filtering = true;
 	result = expression_tree_mutator(node, give_tokens_mutator, context);
 	switch (nodeTag(result))
 	{
+		case T_FromExpr:
+			context->filtering = false;
+			break;
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
+			if (context->filtering)
+				kr_search_uncast((OpExpr *) result);
 			kr_search_widen((OpExpr *) result);
 			give_token((OpExpr *) result, context);
 			break;
 		case T_ScalarArrayOpExpr:
+			if (context->filtering)
+				kr_search_uncast_array((ScalarArrayOpExpr *) result);
 			kr_search_widen_array((ScalarArrayOpExpr *) result);
 			give_tokens((ScalarArrayOpExpr *) result, context);
 			open_once((ScalarArrayOpExpr *) result);
@@ -267,7 +281,7 @@ give_tokens_mutator(Node *node, OperandContext *context)
 void
 kr_search_give_tokens(Query *query)
 {
-	OperandContext context = { NIL };
+	OperandContext context = { NIL, false };
 
 	give_tokens_in_query(query, &context, QTW_DONT_COPY_QUERY);
 }

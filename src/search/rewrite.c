@@ -27,6 +27,7 @@
 #include "search/parameters.h"
 #include "search/rewrite.h"
 #include "search/sorting.h"
+#include "search/uncast.h"
 #include "search/widen.h"
 #include "types/literal.h"
 
@@ -40,7 +41,8 @@ is_comparison(Oid opno, List *args)
 {
 	KrComparison ignored;
 
-	return kr_search_comparison(&ignored, opno, args) || kr_search_may_widen(opno, args);
+	return kr_search_comparison(&ignored, opno, args) || kr_search_may_widen(opno, args) ||
+		kr_search_may_uncast(opno, args);
 }
 
 /* Prepares in place what can be, and finds out whether operands need the copying kind of work. */

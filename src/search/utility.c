@@ -165,6 +165,7 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 
 	AcceptInvalidationMessages();
 	kr_search_forget_drops();
+	kr_search_check_server(pstmt->utilityStmt);
 	if (declares_columns(pstmt->utilityStmt))
 	{
 		if (read_only_tree)
