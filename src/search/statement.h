@@ -16,7 +16,7 @@
  */
 typedef struct KrStatement
 {
-	ErrorContextCallback watch; /* of oversize.h */
+	ErrorContextCallback watch; /* of hints.h */
 	bool placeholder;
 	Oid placeholder_for;
 	bool refreshing;

@@ -10,12 +10,15 @@
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "keys/value.h"
+#include "parser/parse_type.h"
 #include "search/columns.h"
 #include "search/execute_into.h"
 #include "search/guard.h"
+#include "search/hints.h"
 #include "search/hooks.h"
 #include "search/statement.h"
 #include "tcop/utility.h"
+#include "types/basetype.h"
 #include "utils/inval.h"
 
 static ProcessUtility_hook_type next_process_utility = NULL;
@@ -79,18 +82,35 @@ filled_or_indexed(Node *statement)
 	}
 }
 
+static bool
+makes_encrypted_column(CreateStmt *statement)
+{
+	ListCell *lc;
+
+	foreach(lc, statement->tableElts)
+	{
+		ColumnDef *column = lfirst(lc);
+
+		if (IsA(column, ColumnDef) && column->typeName != NULL &&
+			kr_types_lookup(LookupTypeNameOid(NULL, column->typeName, true)) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* Tells the error hooks what a statement may quote: the lines of COPY, or values too large for an index. */
 static void
 expect_errors(Node *statement)
 {
 	RangeVar *relation = filled_or_indexed(statement);
 
+	kr_search_declares_encrypted = IsA(statement, CreateStmt) && makes_encrypted_column((CreateStmt *) statement);
 	if (relation == NULL || !kr_search_has_encrypted_column(RangeVarGetRelid(relation, NoLock, true)))
 		return;
 	if (IsA(statement, CopyStmt))
 		kr_search_hide_context = true;
 	else
-		kr_keys_made_searchable = true;
+		kr_keys_made_searchable = kr_search_declares_encrypted = true;
 }
 
 static bool

@@ -68,6 +68,10 @@ append_type_change(StringInfo sql, const KrColumnChange *change, const char *col
 	if (OidIsValid(change->collation) && change->collation != get_typcollation(change->new_type))
 		appendStringInfo(sql, " COLLATE %s", generate_collation_name(change->collation));
 
+	/* between the modes of one type each value is coerced as it stands */
+	if (change->encrypt && change->old_type == change->new_type)
+		return;
+
 	/*
 	 * The explicit cast to the encrypted type knows the typmod, so each value is
 	 * sealed once. The one to varchar(n) is left to ALTER TABLE, which makes an

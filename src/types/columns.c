@@ -96,15 +96,31 @@ length_limit(Form_pg_attribute attribute)
 }
 
 static void
-refuse_encrypted(const KrColumnChange *change, Form_pg_attribute attribute)
+refuse_no_equality(const KrColumnChange *change, Form_pg_attribute attribute)
 {
-	int32 other = attribute->atttypmod ^ KR_TYPMOD_SEARCHABLE;
+	if (change->searchable && change->type->base->no_equality)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot make column \"%s\" of \"%s\" searchable: type %s has no equality",
+						change->column, change->table, format_type_be(attribute->atttypid)),
+				 errhint("Leave searchable out, or change the column's type to jsonb first.")));
+}
 
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("column \"%s\" of \"%s\" is encrypted already", change->column, change->table),
-			 errhint("To change it between searchable and randomized: ALTER TABLE ... ALTER COLUMN %s TYPE %s.",
-					 quote_identifier(change->column), format_type_with_typemod(attribute->atttypid, other))));
+/* An encrypted column gets the other mode; what it keeps of numeric(10,2) stays. */
+static void
+plan_other_mode(KrColumnChange *change, Form_pg_attribute attribute)
+{
+	change->type = kr_types_lookup(attribute->atttypid);
+	change->max_length = -1;
+	change->new_type = attribute->atttypid;
+	change->new_typmod = attribute->atttypmod ^ KR_TYPMOD_SEARCHABLE;
+	if ((KR_TYPMOD_MODE(attribute->atttypmod) == KR_TYPMOD_SEARCHABLE) == change->searchable)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"%s\" of \"%s\" is encrypted already", change->column, change->table),
+				 errhint("To make it %s, pass searchable => %s.", change->searchable ? "randomized" : "searchable",
+						 change->searchable ? "false" : "true")));
+	refuse_no_equality(change, attribute);
 }
 
 /* What the encrypted column keeps of numeric(10,2) or timestamp(3), as KR_TYPMOD_MAKE takes it. */
@@ -130,8 +146,10 @@ static void
 plan_encryption(KrColumnChange *change, Form_pg_attribute attribute)
 {
 	if (kr_types_lookup(attribute->atttypid) != NULL)
-		refuse_encrypted(change, attribute);
-
+	{
+		plan_other_mode(change, attribute);
+		return;
+	}
 	change->type = kr_types_counterpart(attribute->atttypid);
 	change->max_length = length_limit(attribute);
 	if (change->type == NULL)
@@ -141,12 +159,7 @@ plan_encryption(KrColumnChange *change, Form_pg_attribute attribute)
 						change->column, change->table, format_type_be(attribute->atttypid)),
 				 errhint("Types that can be encrypted: %s.", supported_types())));
 	change->new_type = change->type->oid;
-	if (change->searchable && change->type->base->no_equality)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot make column \"%s\" of \"%s\" searchable: type %s has no equality",
-						change->column, change->table, format_type_be(attribute->atttypid)),
-				 errhint("Leave searchable out, or change the column's type to jsonb first.")));
+	refuse_no_equality(change, attribute);
 	change->new_typmod = KR_TYPMOD_MAKE(change->searchable ? KR_TYPMOD_SEARCHABLE : KR_TYPMOD_RANDOMIZED,
 										kept_modifier(change, attribute));
 }

@@ -197,15 +197,17 @@ tables_of(const KrConversion *conversion)
 }
 
 static const char *
-plaintext_left(bool encrypt)
+left_behind(const KrColumnChange *change)
 {
-	return encrypt ? "WAL, backups and replicas made before now, and freed space on disk, still hold the values in plaintext." : NULL;
+	if (change->old_type == change->new_type)
+		return change->searchable ? NULL : "WAL, backups and replicas made before now, and freed space on disk, still tell which values are equal.";
+	return change->encrypt ? "WAL, backups and replicas made before now, and freed space on disk, still hold the values in plaintext." : NULL;
 }
 
 static void
 announce_one(const KrColumnChange *change)
 {
-	const char *left = plaintext_left(change->encrypt);
+	const char *left = left_behind(change);
 
 	ereport(NOTICE,
 			(errmsg("keyring_%s_column rewrites table \"%s\" under an exclusive lock: %s with its indexes",
@@ -216,7 +218,7 @@ announce_one(const KrColumnChange *change)
 static void
 announce_group(const KrConversion *conversion)
 {
-	const char *left = plaintext_left(conversion->encrypt);
+	const char *left = left_behind(linitial(conversion->changes));
 	List *counted = NIL;
 	StringInfoData detail;
 	int64 total = 0;

@@ -144,6 +144,38 @@ SELECT keyring_decrypt_column('long', 'c');
 SELECT count(*) FROM (TABLE long INTERSECT TABLE long_before) same;
 
 DROP TABLE brief;
+-- from one mode to the other, with what carries over and what stands in the way
+CREATE TABLE moded (id integer PRIMARY KEY, v varchar(8) NOT NULL DEFAULT 'none' CHECK (v <> 'bad'), n numeric(6,2), j json);
+COMMENT ON COLUMN moded.v IS 'moves';
+ALTER TABLE moded ALTER v SET STORAGE MAIN;
+CREATE TABLE moded_heir () INHERITS (moded);
+INSERT INTO moded VALUES (1, 'one', 1.005, '{}'), (2, 'two', NULL, '{}');
+INSERT INTO moded_heir VALUES (3, 'three', 3, '{}');
+SELECT keyring_encrypt_column('moded', 'v'), keyring_encrypt_column('moded', 'n'), keyring_encrypt_column('moded', 'j');
+SELECT keyring_encrypt_column('moded', 'v');
+SELECT keyring_encrypt_column('moded', 'j', searchable => true);
+SELECT keyring_encrypt_column('moded', 'v', searchable => true), keyring_encrypt_column('moded', 'n', searchable => true);
+SELECT keyring_encrypt_column('moded', 'n', searchable => true);
+SELECT attname, format_type(atttypid, atttypmod), attnotnull, attstorage, pg_get_expr(adbin, adrelid) AS "default" FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+    WHERE attrelid = 'moded'::regclass AND attnum > 1 ORDER BY attnum;
+SELECT v, n, (keyring_inspect(v)).searchable AS v_token, (keyring_inspect(n)).searchable AS n_token FROM moded ORDER BY id;
+INSERT INTO moded (id, v) VALUES (4, 'bad');
+CREATE INDEX moded_v ON moded (v);
+CREATE TABLE refers (w encrypted_text(searchable));
+ALTER TABLE moded ADD UNIQUE (v);
+ALTER TABLE refers ADD FOREIGN KEY (w) REFERENCES moded (v);
+CREATE VIEW sees AS SELECT v FROM moded;
+SELECT keyring_encrypt_column('moded', 'v');
+DROP VIEW sees;
+DROP TABLE refers;
+DROP INDEX moded_v;
+ALTER TABLE moded DROP CONSTRAINT moded_v_key;
+SELECT keyring_encrypt_column('moded', 'v', searchable => false);
+SELECT v, (keyring_inspect(v)).searchable AS v_token, col_description('moded'::regclass, 2) FROM moded ORDER BY id;
+INSERT INTO moded (id) VALUES (5) RETURNING v;
+SELECT keyring_decrypt_column('moded', 'v');
+SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'moded'::regclass AND attname = 'v';
+
 DROP SCHEMA convert_column, "Odd ""schema" CASCADE;
 DROP ROLE regress_convert_clerk;
 DROP EXTENSION keyring;

@@ -211,10 +211,30 @@ for my $line (grep { /^\|(?:[^|]*\|){6}$/ } split /\n/, $errors)
 	my ($fault, $test) = @cells[ 0, 5 ];
 	next if $fault =~ /^(?:fault|-+|\*\*.*\*\*)$/ || $test eq 'none';
 	my ($file, $check) = $test =~ /^`([\w\/]+)`(?: \*(.+)\*)?$/;
-	my ($path) =
+	my @paths =
 	  grep { -e } map { glob "test/$_" } "t/${file}_*.pl", "$file.sql", "$file.c", $file =~ s{/}{/specs/}r . '.spec';
-	ok(defined $path, "$fault: test $test exists") or next;
-	like(slurp_file($path), qr/(['"])\Q$check\E\g1/, "$fault: $path has \"$check\"") if defined $check;
+	ok(@paths > 0, "$fault: test $test exists") or next;
+	ok((grep { slurp_file($_) =~ /(['"])\Q$check\E\g1/ } @paths) > 0, "$fault: $file has \"$check\"")
+	  if defined $check;
+}
+
+# --- traps ------------------------------------------------------------------------------------
+
+my @traps = map { [/^\| (.*?) \| (.*) \|$/] } grep { /^\|.*`/ } split /\n/,
+  section($page{'doc/development.md'}, 'Traps');
+cmp_ok(scalar(@traps), '>', 30, 'traps are listed');
+for my $trap (@traps)
+{
+	my ($name, $tests) = @$trap;
+	my @tests = $tests =~ /`([\w\/]+)` \*(.+?)\*(?=, `|$)/g;
+	ok(@tests > 0, "$name: has a test");
+	while (my ($file, $words) = splice @tests, 0, 2)
+	{
+		my @paths =
+		  grep { -e } map { glob "test/$_" } "t/${file}_*.pl", "t/$file.sql", "$file.sql",
+		  $file =~ s{/}{/specs/}r . '.spec';
+		ok((grep { index(slurp_file($_), $words) >= 0 } @paths) > 0, "$name: $file has \"$words\"");
+	}
 }
 
 # --- every page -------------------------------------------------------------------------------
