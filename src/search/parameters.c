@@ -268,7 +268,9 @@ retype_comparison(OpExpr *expr, Survey *survey)
 		if (!OidIsValid(opno))
 			return false;
 		expr->opno = opno;
-		expr->args = comparison.form == KR_ENC_BASE ? list_make2(base_parameter(left), retype(right, survey)) : list_make2(retype(left, survey), base_parameter(right));
+		expr->args = comparison.form == KR_ENC_BASE ?
+			list_make2(base_parameter(left), retype(right, survey)) :
+			list_make2(retype(left, survey), base_parameter(right));
 	}
 	else
 		return false;
@@ -396,7 +398,10 @@ retype(Node *node, Survey *survey)
 	return expression_tree_mutator(node, retype, survey);
 }
 
-/* A type that PREPARE was told is meant: somebody may be about to give envelopes. Of types in a Parse message nothing is known. */
+/*
+ * A type that PREPARE was told is meant: somebody may be about to give envelopes.
+ * Of types in a Parse message nothing is known.
+ */
 static void
 keep_declared(Survey *survey)
 {

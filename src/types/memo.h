@@ -31,7 +31,10 @@ extern Datum kr_types_memo_open(KrMemo *memo, Datum envelope);
 /* The equality token: the stored one, or one made of the opened value and kept. */
 extern void kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope);
 
-/* The same for the hash of a value, which passes; what it is compared with in this memo is kept, in up to half of work_mem. */
+/*
+ * The same for the hash of a value, which passes; what it is compared with in this memo is kept,
+ * in up to half of work_mem.
+ */
 extern void kr_types_memo_hash_token(uint8 *out, KrMemo *memo, Datum envelope);
 
 #endif

@@ -76,7 +76,7 @@ SELECT asks(q), count(*) FROM (VALUES
     ('SELECT @, id, count(*) FROM t GROUP BY GROUPING SETS ((@), (id), ()) ORDER BY 1, 2'), ('SELECT @, count(*) FROM t GROUP BY CUBE (@) ORDER BY 1, 2'),
     ('SELECT DISTINCT @ FROM t ORDER BY @'), ('SELECT DISTINCT ON (@) @, id FROM t ORDER BY @ DESC, id'), ('SELECT @ FROM t ORDER BY @ DESC NULLS LAST LIMIT 3'), ('SELECT @ FROM t ORDER BY upper(@), id'),
     ('SELECT @ COLLATE "C" FROM t ORDER BY 1'), ('SELECT @ FROM t ORDER BY @ COLLATE "C" DESC, id OFFSET 2'), ('SELECT @ FROM t ORDER BY @ USING >, id'),
-    ('SELECT id, rank() OVER w, lag(@) OVER w, first_value(@) OVER (PARTITION BY @ ORDER BY id), count(*) OVER (PARTITION BY @) FROM t WINDOW w AS (ORDER BY @) ORDER BY id'),
+    ('SELECT id, rank() OVER w, lag(@) OVER (ORDER BY @, id), first_value(@) OVER (PARTITION BY @ ORDER BY id), count(*) OVER (PARTITION BY @) FROM t WINDOW w AS (ORDER BY @) ORDER BY id'),
     -- joins
     ('SELECT a.id, b.id FROM t a JOIN t b ON a.@ = b.@ ORDER BY 1, 2'), ('SELECT a.id, b.id FROM t a JOIN t b USING (@) ORDER BY 1, 2'), ('SELECT a.id, b.id FROM t a LEFT JOIN t b ON a.@ = b.p AND b.id > 3 ORDER BY 1, 2'),
     ('SELECT a.id, b.id FROM t a JOIN t b ON a.@ < b.p ORDER BY 1, 2'), ('SELECT a.id, b.id FROM t a JOIN t b ON upper(a.@) = upper(b.@) ORDER BY 1, 2'), ('SELECT a.id, b.id FROM t a FULL JOIN t b ON a.@ = b.@ AND a.id <> b.id ORDER BY 1, 2'),

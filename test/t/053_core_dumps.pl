@@ -57,11 +57,11 @@ my %roots = ('root key' => pack('H*', $digits), 'digits of the root key' => subs
 my $session = background($node);
 my ($pid) = $session->query_safe('SELECT pg_backend_pid()') =~ /(\d+)/;
 my $use = q(
+	SELECT keyring_rewrap_key(1);
 	INSERT INTO t (v, s) VALUES ('more', 'more') ON CONFLICT (s) DO UPDATE SET v = 'even more';
 	SELECT count(*) FROM t WHERE s = 'value 7' AND v LIKE 'value%' AND b = 'value';
 	SELECT max(v), min(s) FROM t;
 	SELECT v FROM t ORDER BY s, v LIMIT 1;
-	SELECT keyring_rewrap_key(1);
 	SELECT count(*) FROM keyring_check_key(2));
 $session->query_safe($use);
 my $worker = worker_pid($node, 'keyring kms');

@@ -47,8 +47,11 @@ sub psycopg
 	}
 	$clients->compare('psycopg 3', $pooled, $version,
 		sub { python('psycopg3.py', "dbname=$_[0] port=$pooler_port", 'pooled') });
-	$clients->compare('psycopg 2', 'text', package_version('python3-psycopg2'),
-		sub { python('psycopg2_driver.py', "dbname=$_[0]") });
+	$clients->compare(
+		'psycopg 2', 'text',
+		package_version('python3-psycopg2'),
+		sub { python('psycopg2_driver.py', "dbname=$_[0]") }
+	);
 	return;
 }
 
@@ -57,8 +60,10 @@ sub node_postgres
 	my $version = npm_version('pg');
 	my @program = ('node', "$Clients::build/node/driver.mjs", "$Clients::folder/steps.txt");
 
-	$clients->compare('node-postgres', 'unnamed statements', $version, sub { ('env', "PGDATABASE=$_[0]", @program, 'unnamed') });
-	$clients->compare('node-postgres', 'named statements', $version, sub { ('env', "PGDATABASE=$_[0]", @program, 'named') });
+	$clients->compare('node-postgres', 'unnamed statements',
+		$version, sub { ('env', "PGDATABASE=$_[0]", @program, 'unnamed') });
+	$clients->compare('node-postgres', 'named statements',
+		$version, sub { ('env', "PGDATABASE=$_[0]", @program, 'named') });
 	$clients->compare('node-postgres', $pooled, $version,
 		sub { ('env', "PGDATABASE=$_[0]", "PGPORT=$pooler_port", @program, 'unnamed') });
 	return;
@@ -82,7 +87,8 @@ sub jdbc
 				my $url = "jdbc:postgresql://127.0.0.1:$port/$_[0]?user=$user&password=$password&$option";
 				# short runs want no optimizing compiler
 				return ('java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp',
-					"$Clients::build/java:/usr/share/java/*", 'Driver', "$Clients::folder/steps.txt", $url);
+					"$Clients::build/java:/usr/share/java/*",
+					'Driver', "$Clients::folder/steps.txt", $url);
 			}
 		);
 	}
@@ -94,8 +100,8 @@ sub pgx
 	my $version = package_version('golang-github-jackc-pgx-v4-dev');
 	for my $mode (qw(prepared simple))
 	{
-		$clients->compare('pgx', "$mode statements", $version,
-			sub { ("$Clients::build/driver", "$Clients::folder/steps.txt", "dbname=$_[0]", $mode) });
+		$clients->compare('pgx', "$mode statements",
+			$version, sub { ("$Clients::build/driver", "$Clients::folder/steps.txt", "dbname=$_[0]", $mode) });
 	}
 	return;
 }

@@ -72,7 +72,8 @@ sub encrypt
 {
 	my ($self, $table) = @_;
 	return KeyringTest::sql_ok(
-		$self->{node}, KeyringTest::slurp_file("$folder/encrypt.sql") =~ s/:'table'/'$table'/gr,
+		$self->{node},
+		KeyringTest::slurp_file("$folder/encrypt.sql") =~ s/:'table'/'$table'/gr,
 		"the columns of $table are encrypted",
 		db => 'encrypted'
 	);
@@ -160,7 +161,11 @@ sub report
 {
 	my ($self) = @_;
 	my $format = "%-16s %-10s %-24s %5s  %s\n";
-	diag(join '', sprintf($format, qw(client version mode steps plain=encrypted)), map { sprintf $format, @$_ } @{ $self->{rows} });
+	diag(
+		join '',
+		sprintf($format, qw(client version mode steps plain=encrypted)),
+		map { sprintf $format, @$_ } @{ $self->{rows} }
+	);
 	return;
 }
 
