@@ -32,7 +32,9 @@ sub values_of
 {
 	my ($answer) = @_;
 	return $answer->{error} ? $answer->{error}{message} : join '|', map {
-		join ',', map { $_ // 'NULL' } @$_
+		join ',',
+		  map { $_ // 'NULL' }
+		  @$_
 	} @{ $answer->{rows} };
 }
 
