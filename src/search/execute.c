@@ -102,8 +102,9 @@ kr_search_leave(const KrStatement *saved, bool failed)
 }
 
 /*
- * Functions run also where no statement does: triggers that were put off fire in COMMIT, the parser and the planner evaluate
- * constants, EXECUTE its arguments. Whatever language they are in, they tell errors where they happened by a callback of their own.
+ * Functions run also where no statement does: triggers that were put off fire in COMMIT, the parser and the planner
+ * evaluate constants, EXECUTE its arguments. Whatever language they are in, they tell errors where they happened by a
+ * callback of their own.
  */
 bool
 kr_search_is_outside(void)

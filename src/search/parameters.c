@@ -11,9 +11,10 @@
  *	anywhere else				operand($1)
  *
  * The parser knows parameters by an array of types, from which clients and the plan cache are told. When the plan cache
- * analyzes the statement anew it takes that array as given. So a parameter may change its type only if the statement means
- * the same when it is written for the base type: parameters.c keeps away from arguments of functions, which are found by the types
- * of their arguments (a function over encrypted_text takes no text), and from recursive queries, whose two parts must agree.
+ * analyzes the statement anew it takes that array as given. So a parameter may change its type only if the statement
+ * means the same when it is written for the base type. That is not sure of arguments of functions, which are found by
+ * the types of their arguments (a function over encrypted_text takes no text), nor in recursive queries, whose two
+ * parts must agree.
  */
 #include "postgres.h"
 
@@ -268,9 +269,10 @@ retype_comparison(OpExpr *expr, Survey *survey)
 		if (!OidIsValid(opno))
 			return false;
 		expr->opno = opno;
-		expr->args = comparison.form == KR_ENC_BASE ?
-			list_make2(base_parameter(left), retype(right, survey)) :
-			list_make2(retype(left, survey), base_parameter(right));
+		if (comparison.form == KR_ENC_BASE)
+			expr->args = list_make2(base_parameter(left), retype(right, survey));
+		else
+			expr->args = list_make2(retype(left, survey), base_parameter(right));
 	}
 	else
 		return false;
@@ -399,8 +401,8 @@ retype(Node *node, Survey *survey)
 }
 
 /*
- * A type that PREPARE was told is meant: somebody may be about to give envelopes.
- * Of types in a Parse message nothing is known.
+ * A type that PREPARE was told is meant: somebody may be about to give envelopes. Of the types in a Parse message
+ * nothing is known here.
  */
 static void
 keep_declared(Survey *survey)

@@ -525,6 +525,12 @@ my @scripts = (
 		'SELECT * FROM w ORDER BY name DESC'
 	],
 	[
+		'a view that WITH writes',
+		'text',
+		'CREATE VIEW pg_temp.w AS SELECT id, name FROM people WHERE id < 5',
+		q(WITH u AS (UPDATE w SET name = name || '!' RETURNING name) SELECT name FROM u ORDER BY name)
+	],
+	[
 		'a view that is written',
 		'text',
 		'CREATE VIEW pg_temp.w AS SELECT id, name FROM people WHERE id < 5',

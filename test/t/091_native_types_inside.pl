@@ -144,8 +144,12 @@ is(types_of($wire->query('FETCH ALL FROM c')), $encrypted, 'a cursor that a func
 $wire->query('COMMIT');
 is(join(' ', @{ $wire->prepare('s', 'SELECT takes($1)')->{parameters} }),
 	$encrypted, 'a parameter for a function keeps its type');
+my $recursive = 'WITH RECURSIVE q (id, v) AS (SELECT id, COALESCE(v, \'x\') FROM t WHERE id = 1 UNION ALL'
+  . ' SELECT t.id, COALESCE(t.v, $1) FROM q JOIN t ON t.id = q.id + 1) SELECT v FROM q';
+is(join(' ', @{ $wire->prepare('r', $recursive)->{parameters} }), $encrypted, 'and one in a recursive query');
 sql_ok($node, 'SELECT keyring_activate(keyring_create_key())', 'another key');
 is_deeply($wire->execute('s', parameters => ['x'])->{rows}, [ ['encrypted_text'] ], 'and goes on after another key');
+is(scalar @{ $wire->execute('r', parameters => ['x'])->{rows} }, 3, 'and so does the recursive query');
 
 # --- what is made of a query ----------------------------------------------------------------------
 
