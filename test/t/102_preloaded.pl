@@ -195,6 +195,23 @@ check('keyring first', 'keyring', @others);
 check('keyring last', @others, 'keyring');
 check('keyring amid', reverse(@others[ 0, 1 ]), 'keyring', @others[ 2 .. $#others ]) if @others > 2;
 
+# EXPLAIN looks at the literal when it is one of the base type already: doc/living-with-others.md says so.
+if ($has_pgss)
+{
+	for my $case ([ plain => 'the one' ], [ sealed => 'another than that' ])
+	{
+		my ($table, $which) = @$case;
+		my $query = "SELECT n FROM $table WHERE s = 'a' AND id = 1";
+		my ($id) = sql_value($node, "$query; EXPLAIN (VERBOSE) $query") =~ /Query Identifier: (-?\d+)/;
+		sql_is(
+			$node,
+			"SELECT queryid = $id FROM pg_stat_statements WHERE query LIKE 'SELECT n FROM $table %' AND toplevel",
+			$table eq 'plain' ? 't' : 'f',
+			"$table: EXPLAIN shows $which of pg_stat_statements"
+		);
+	}
+}
+
 # A user who may write and not read: plans that are logged do not show what he wrote under a parameter of an encrypted type,
 # and do not fail because of it.
 sql_ok(
