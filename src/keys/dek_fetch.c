@@ -175,7 +175,7 @@ wait_before_recheck(const KrCacheSlot *slot, KrStatus status)
 	int64 ms = status == KR_KMS_THROTTLED ? KR_THROTTLED_RETRY_MS : KR_RECHECK_RETRY_MS;
 
 	ms = Min(ms << Min(slot->failures, 8), KR_RECHECK_RETRY_MAX_MS);
-	ms -= (int64) (ms / 2 * pg_prng_double(&pg_global_prng_state));
+	ms -= (int64) ((double) ms * 0.5 * pg_prng_double(&pg_global_prng_state));
 	return Max(ms, (int64) slot->report.retry_after * 1000);
 }
 

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <time.h>
+
 #include "keys/kek_health.h"
 #include "pg/errcodes.h"
 #include "pg/guc.h"
@@ -72,16 +74,20 @@ kr_keys_kek_words(const KrKmsDescription *description)
 bool
 kr_keys_kek_date(TimestampTz *out, const char *text)
 {
+	struct tm parsed = { 0 };
 	struct pg_tm tm = { 0 };
 	int tz = 0;
-	int len = 0;
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &parsed);
 
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-			   &len) != 6 ||
-		len != 19 || text[strlen(text) - 1] != 'Z')
+	if (end == NULL || end - text != 19 || text[strlen(text) - 1] != 'Z')
 		return false;
-	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > day_tab[isleap(tm.tm_year)][tm.tm_mon - 1] ||
-		tm.tm_hour < 0 || tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 60)
+	tm.tm_year = parsed.tm_year + 1900;
+	tm.tm_mon = parsed.tm_mon + 1;
+	tm.tm_mday = parsed.tm_mday;
+	tm.tm_hour = parsed.tm_hour;
+	tm.tm_min = parsed.tm_min;
+	tm.tm_sec = parsed.tm_sec;
+	if (tm.tm_mday < 1 || tm.tm_mday > day_tab[isleap(tm.tm_year)][tm.tm_mon - 1])
 		return false;
 	return tm2timestamp(&tm, 0, &tz, out) == 0;
 }
