@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
 .PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-server check-assert check-gcp
-.PHONY: lint unit fuzz coverage bench bench-reencrypt demo soak dist
+.PHONY: lint unit fuzz coverage bench bench-reencrypt demo demo-byok soak dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -13,6 +13,7 @@ help:
 ## make clean
 ##
 ## make demo               shows a person what keyring does; installs what is missing when root
+## make demo-byok          the same with a customer's own key in a Cloud KMS, which the tests' KMS plays
 ## make check              every test, in scratch servers; the same as root and as an ordinary user
 ## make check-lint         one suite of it: check-unit, check-regress (REGRESS=), check-isolation (ISOLATION=),
 ##                         check-tap (PROVE_TESTS=test/t/020_x.pl)
@@ -57,6 +58,8 @@ bench-reencrypt:
 	@test/bench/run-reencrypt $(BENCH)
 demo:
 	@scripts/demo
+demo-byok:
+	@scripts/demo-byok
 soak:
 	@test/soak/run $(SOAK)
 coverage:

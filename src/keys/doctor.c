@@ -109,13 +109,18 @@ unwrap_detail(const KrKeyRow *row, const KrRequestResult *result)
 static void
 examine_version(ReturnSetInfo *rsinfo, const KrKeyRow *row, const KrKmsDescription *description)
 {
+	bool current = strcmp(description->current_version, row->wrapped.kek_version) == 0;
+	const char *hint = current ?
+		"Have the wrapping key's owner enable the version again." :
+		psprintf("Have the wrapping key's owner enable the version again, then: SELECT keyring_rewrap_key(%d)", row->id);
+
+	if (description->version_status == KR_KMS_DESTROYED)
+		hint = "Values under this key are lost: destroy the key when no value needs it any more.";
 	if (!kr_keys_kek_is_gone(description->version_status))
 		return;
 	put(rsinfo, kr_pg_key_words(row->id, row->label), false,
 		psprintf("version %s of its wrapping key %s", row->wrapped.kek_version, kr_keys_kek_words(description)),
-		description->version_status == KR_KMS_DESTROYED ?
-			"Values under this key are lost: destroy the key when no value needs it any more." :
-			psprintf("Have the wrapping key's owner enable the version again, then: SELECT keyring_rewrap_key(%d)", row->id));
+		hint);
 }
 
 static void
