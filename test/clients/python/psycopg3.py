@@ -16,8 +16,11 @@ def describe(connection, sql):
 
 
 def columns(result):
-    return [f"{result.fname(i).decode()}:{result.ftype(i)}:{result.fmod(i)}:{result.fsize(i)}:"
-            f"{result.ftable(i) != 0}:{result.ftablecol(i)}" for i in range(result.nfields)]
+    return [
+        f"{result.fname(i).decode()}:{result.ftype(i)}:{result.fmod(i)}:{result.fsize(i)}:"
+        f"{result.ftable(i) != 0}:{result.ftablecol(i)}"
+        for i in range(result.nfields)
+    ]
 
 
 def run(cursor, sql, values):
@@ -25,8 +28,18 @@ def run(cursor, sql, values):
         cursor.execute(sql, [Jsonb(v.value) if isinstance(v, Document) else v for v in values])
     except psycopg.Error as error:
         d = error.diag
-        print("  error", type(error).__name__, error.sqlstate, d.message_primary, d.message_detail, d.table_name,
-              d.column_name, d.datatype_name, d.constraint_name, sep=" | ")
+        print(
+            "  error",
+            type(error).__name__,
+            error.sqlstate,
+            d.message_primary,
+            d.message_detail,
+            d.table_name,
+            d.column_name,
+            d.datatype_name,
+            d.constraint_name,
+            sep=" | ",
+        )
         return
     print("  done", cursor.statusmessage)
     if cursor.description:

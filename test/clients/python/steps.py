@@ -11,6 +11,7 @@ FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "steps.txt
 
 class Document:
     """A value for a jsonb column, told from a list that means an array."""
+
     def __init__(self, value):
         self.value = value
 
