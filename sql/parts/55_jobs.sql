@@ -11,6 +11,7 @@ CREATE TABLE keyring_job (
         CHECK (state IN ('queued', 'running', 'waiting', 'paused', 'completed', 'cancelled')),
     relation oid,
     column_name name,
+    attnum smallint,
     skip_unavailable boolean NOT NULL,
     started_by text NOT NULL,
     target_key integer,
@@ -39,7 +40,8 @@ COMMENT ON TABLE keyring_job IS 'jobs of re-encryption; the view keyring_jobs sh
 COMMENT ON COLUMN keyring_job.id IS 'number of the job, counted up';
 COMMENT ON COLUMN keyring_job.state IS 'queued, running, waiting, paused, completed or cancelled';
 COMMENT ON COLUMN keyring_job.relation IS 'the table that the job is about, with its heirs; NULL: every one';
-COMMENT ON COLUMN keyring_job.column_name IS 'the column that the job is about; NULL: every one';
+COMMENT ON COLUMN keyring_job.column_name IS 'name, when the job was started, of the column that it is about; NULL: every one';
+COMMENT ON COLUMN keyring_job.attnum IS 'number of the column in the relation: it may be renamed in the middle of the job';
 COMMENT ON COLUMN keyring_job.skip_unavailable IS 'whether values whose key cannot be had now are recorded instead of waited for';
 COMMENT ON COLUMN keyring_job.started_by IS 'current user of keyring_reencrypt()';
 COMMENT ON COLUMN keyring_job.target_key IS 'the primary key that this pass moves values to';
@@ -138,7 +140,11 @@ COMMENT ON PROCEDURE keyring_wait_for_job(bigint, interval) IS
     'waits until a job has ended, and says meanwhile how far it is; not inside a transaction block';
 
 CREATE VIEW keyring_jobs AS
-    SELECT j.id, j.state, j.relation::regclass AS relation, j.column_name, j.target_key, j.pass,
+    SELECT j.id, j.state, j.relation::regclass AS relation,
+           coalesce((SELECT a.attname FROM pg_catalog.pg_attribute a
+                      WHERE a.attrelid OPERATOR(pg_catalog.=) j.relation AND a.attnum OPERATOR(pg_catalog.=) j.attnum
+                        AND NOT a.attisdropped), j.column_name) AS column_name,
+           j.target_key, j.pass,
            nullif(j.current_relation, 0::oid)::regclass AS current_relation,
            CASE WHEN j.done_blocks OPERATOR(pg_catalog.>=) j.total_blocks THEN j.scanned
                 WHEN j.done_blocks OPERATOR(pg_catalog.>) 0::bigint

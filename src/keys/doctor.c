@@ -2,16 +2,19 @@
  * src/keys/doctor.c
  *
  * keyring_doctor(): what an operator must know, one row each. It asks the provider of
- * every key live, one after the other, and writes nothing.
+ * every key live, one after the other, and writes nothing. Jobs of re-encryption are read from their
+ * table: what runs them is above this room.
  */
 #include "postgres.h"
 
 #include <sys/stat.h>
 
 #include "access/xlog.h"
+#include "executor/spi.h"
 #include "funcapi.h"
 #include "keys/kek_health.h"
 #include "keys/lifecycle.h"
+#include "keys/owner.h"
 #include "keys/request.h"
 #include "miscadmin.h"
 #include "pg/compat.h"
@@ -174,6 +177,34 @@ examine_keys(ReturnSetInfo *rsinfo, List *rows, bool may_ask)
 	}
 }
 
+static void
+put_job(HeapTuple row, TupleDesc desc, void *arg)
+{
+	bool isnull;
+	char *reason = SPI_getvalue(row, desc, 3);
+	bool paused = strcmp(SPI_getvalue(row, desc, 2), "paused") == 0;
+	bool deserted = !paused && !DatumGetBool(SPI_getbinval(row, desc, 4, &isnull));
+
+	put(arg, psprintf("job %s", SPI_getvalue(row, desc, 1)), !deserted && reason[0] == '\0',
+		psprintf("is %s%s%s", SPI_getvalue(row, desc, 2), reason, deserted ? ", and no worker is at it" : ""),
+		deserted ? "Raise max_worker_processes or keyring.reencrypt_workers, or wait until another job has ended." :
+				   "It goes on by itself when what it waits for is over; doc/reencryption.md says what to do about each.");
+}
+
+/* A worker holds a lock as long as it is at a job: one of class 3, which users' advisory locks cannot have. */
+static void
+examine_jobs(ReturnSetInfo *rsinfo)
+{
+	kr_keys_rows_as_owner("SELECT j.id, j.state, concat(': ' || j.waiting_reason, ' (process ' || j.waiting_for_pid || ')',"
+						  " ' (transaction ' || j.waiting_for_transaction || ')'),"
+						  " pg_is_in_recovery() OR j.created_at > clock_timestamp() - interval '2 s'"
+						  " OR EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+						  " WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 3"
+						  " AND l.classid::bigint = j.id >> 32 AND l.objid::bigint = j.id & 4294967295)"
+						  " FROM %s.keyring_job j WHERE j.state NOT IN ('completed', 'cancelled') ORDER BY j.id",
+						  0, NULL, NULL, NULL, put_job, rsinfo);
+}
+
 Datum
 keyring_doctor(PG_FUNCTION_ARGS)
 {
@@ -189,5 +220,6 @@ keyring_doctor(PG_FUNCTION_ARGS)
 	put(rsinfo, "role", true, RecoveryInProgress() ? "standby: keys are read, never changed" : "primary server", "");
 	examine_primary(rsinfo, rows);
 	examine_keys(rsinfo, rows, may_ask);
+	examine_jobs(rsinfo);
 	PG_RETURN_VOID();
 }

@@ -15,7 +15,8 @@
 #include "utils/lsyscache.h"
 
 #define KR_JOB_FIELDS \
-	"id, state, coalesce(relation, 0::oid), column_name, skip_unavailable, coalesce(target_key, 0), pass, current_relation," \
+	"id, state, coalesce(relation, 0::oid), coalesce((SELECT a.attname FROM pg_attribute a WHERE a.attrelid = relation" \
+	" AND a.attnum = keyring_job.attnum AND NOT a.attisdropped), column_name), skip_unavailable, coalesce(target_key, 0), pass, current_relation," \
 	" next_block, end_block, done_blocks, total_blocks, scanned, moved, skipped, pass_seconds"
 
 static const char *const state_names[] = {
@@ -142,20 +143,21 @@ kr_reencrypt_workable(void)
 int64
 kr_reencrypt_insert(Oid relation, const char *column, bool skip_unavailable)
 {
-	Oid types[] = { OIDOID, NAMEOID, BOOLOID, TEXTOID, INT8OID };
+	Oid types[] = { OIDOID, NAMEOID, BOOLOID, TEXTOID, INT8OID, INT2OID };
 	int64 id = kr_reencrypt_newest() + 1;
 	NameData name;
 	Datum values[] = { ObjectIdGetDatum(relation), NameGetDatum(&name), BoolGetDatum(skip_unavailable),
-					   CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)), Int64GetDatum(id) };
-	char nulls[] = "     ";
+					   CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)), Int64GetDatum(id),
+					   Int16GetDatum(column != NULL ? get_attnum(relation, column) : InvalidAttrNumber) };
+	char nulls[] = "      ";
 
 	namestrcpy(&name, column != NULL ? column : "");
 	if (!OidIsValid(relation))
 		nulls[0] = 'n';
 	if (column == NULL)
-		nulls[1] = 'n';
-	kr_keys_as_owner("INSERT INTO %s.keyring_job (relation, column_name, skip_unavailable, started_by, id)"
-					 " VALUES ($1, $2, $3, $4, $5)",
+		nulls[1] = nulls[5] = 'n';
+	kr_keys_as_owner("INSERT INTO %s.keyring_job (relation, column_name, skip_unavailable, started_by, id, attnum)"
+					 " VALUES ($1, $2, $3, $4, $5, $6)",
 					 lengthof(types), types, values, nulls);
 	return id;
 }

@@ -27,7 +27,7 @@ typedef struct KrJob
 	int64 id;
 	KrJobState state;
 	Oid relation; /* InvalidOid: all */
-	char *column; /* NULL: all */
+	char *column; /* by its name of now; NULL: all */
 	bool skip_unavailable;
 	int32 target_key; /* 0 before the first pass */
 	int32 pass;       /* 0 before the first pass */

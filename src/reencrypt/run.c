@@ -84,24 +84,6 @@ ready_primary(void)
 	return &key->row;
 }
 
-static int64
-size_of(const List *columns)
-{
-	Oid relation = InvalidOid;
-	int64 blocks = 0;
-
-	while (OidIsValid(relation = kr_reencrypt_next_relation(columns, relation)))
-	{
-		Relation rel = ConditionalLockRelationOid(relation, AccessShareLock) ? try_relation_open(relation, NoLock) : NULL;
-
-		if (rel == NULL)
-			continue;
-		blocks += RelationGetNumberOfBlocks(rel);
-		relation_close(rel, AccessShareLock);
-	}
-	return blocks;
-}
-
 static void
 begin_pass(KrRun *run, KrJob *job, int32 target_key)
 {
@@ -111,7 +93,7 @@ begin_pass(KrRun *run, KrJob *job, int32 target_key)
 	job->next_block = 0;
 	job->end_block = 0;
 	job->done_blocks = 0;
-	job->total_blocks = size_of(kr_reencrypt_columns(job, NULL));
+	job->total_blocks = kr_reencrypt_size(job);
 	job->scanned = 0;
 	job->skipped = 0;
 	job->pass_seconds = 0;
@@ -409,7 +391,7 @@ after_step(KrRun *run)
 		wait_for_obstacle(run);
 		return;
 	}
-	if (run->result == KR_STEP_MOVED || run->result == KR_STEP_COUNT)
+	if (run->result == KR_STEP_MOVED)
 		run->wait_ms = KR_FIRST_WAIT_MS;
 	rest(run->result == KR_STEP_MOVED ? kr_guc_reencrypt_delay : 0);
 }

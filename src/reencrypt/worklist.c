@@ -3,10 +3,14 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "catalog/pg_inherits.h"
 #include "keys/census.h"
 #include "reencrypt/worklist.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 static bool
@@ -77,4 +81,23 @@ kr_reencrypt_next_relation(const List *columns, Oid after)
 			return column->relation;
 	}
 	return InvalidOid;
+}
+
+int64
+kr_reencrypt_size(const KrJob *job)
+{
+	List *columns = kr_reencrypt_columns(job, NULL);
+	Oid relation = InvalidOid;
+	int64 blocks = 0;
+
+	while (OidIsValid(relation = kr_reencrypt_next_relation(columns, relation)))
+	{
+		Relation rel = ConditionalLockRelationOid(relation, AccessShareLock) ? try_relation_open(relation, NoLock) : NULL;
+
+		if (rel == NULL)
+			continue;
+		blocks += RelationGetNumberOfBlocks(rel);
+		relation_close(rel, AccessShareLock);
+	}
+	return blocks;
 }

@@ -21,4 +21,7 @@ extern List *kr_reencrypt_columns_of(const KrJob *job, Oid relation);
 /* The first relation after this one, by Oid; InvalidOid after the last. */
 extern Oid kr_reencrypt_next_relation(const List *columns, Oid after);
 
+/* Blocks of a job's relations, for those who watch; what is locked is left out. */
+extern int64 kr_reencrypt_size(const KrJob *job);
+
 #endif
