@@ -7,6 +7,7 @@
 #define KR_REENCRYPT_ROW_H
 
 #include "access/htup_details.h"
+#include "access/tableam.h"
 #include "nodes/execnodes.h"
 #include "nodes/lockoptions.h"
 #include "reencrypt/pass.h"

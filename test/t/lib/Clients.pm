@@ -94,6 +94,32 @@ sub run
 	return $output . $errors;
 }
 
+=item $clients->both($name, $command)
+
+Runs the command that the function makes for each database.
+
+=cut
+
+sub both
+{
+	my ($self, $name, $command) = @_;
+	subtest $name => sub { $self->run($command->($_)) for @databases };
+	return;
+}
+
+=item $clients->types_of($table)
+
+SQL that lists the types of a table's columns in order, so that columns added later come last.
+
+=cut
+
+sub types_of
+{
+	my ($self, $table) = @_;
+	return "SELECT string_agg(format_type(atttypid, NULL), ' ' ORDER BY attnum) FROM pg_attribute
+	         WHERE attrelid = '$table'::regclass AND attnum > 0 AND NOT attisdropped";
+}
+
 =item $clients->compare($client, $mode, $version, $command)
 
 Runs the command that the function makes for each database, and compares. $version is text.
