@@ -117,7 +117,7 @@ class Command(BaseCommand):
         Item.objects.filter(name="Ada").update(amount=-1)
 
     def not_null(self):
-        Item.objects.create(name=None)
+        Item.objects.create(name=None, ref=None)
 
     def upsert(self):
         for name in ["Ada", "Gus"]:
