@@ -31,6 +31,10 @@ psycopg();
 node_postgres();
 jdbc();
 pgx();
+psql();
+sqlalchemy();
+django();
+sequelize();
 
 $pooler->signal('INT');
 $pooler->finish;
@@ -47,8 +51,11 @@ sub psycopg
 	}
 	$clients->compare('psycopg 3', $pooled, $version,
 		sub { python('psycopg3.py', "dbname=$_[0] port=$pooler_port", 'pooled') });
-	$clients->compare('psycopg 2', 'text', package_version('python3-psycopg2'),
-		sub { python('psycopg2_driver.py', "dbname=$_[0]") });
+	$clients->compare(
+		'psycopg 2', 'text',
+		package_version('python3-psycopg2'),
+		sub { python('psycopg2_driver.py', "dbname=$_[0]") }
+	);
 	return;
 }
 
@@ -57,8 +64,10 @@ sub node_postgres
 	my $version = npm_version('pg');
 	my @program = ('node', "$Clients::build/node/driver.mjs", "$Clients::folder/steps.txt");
 
-	$clients->compare('node-postgres', 'unnamed statements', $version, sub { ('env', "PGDATABASE=$_[0]", @program, 'unnamed') });
-	$clients->compare('node-postgres', 'named statements', $version, sub { ('env', "PGDATABASE=$_[0]", @program, 'named') });
+	$clients->compare('node-postgres', 'unnamed statements',
+		$version, sub { ('env', "PGDATABASE=$_[0]", @program, 'unnamed') });
+	$clients->compare('node-postgres', 'named statements',
+		$version, sub { ('env', "PGDATABASE=$_[0]", @program, 'named') });
 	$clients->compare('node-postgres', $pooled, $version,
 		sub { ('env', "PGDATABASE=$_[0]", "PGPORT=$pooler_port", @program, 'unnamed') });
 	return;
@@ -82,7 +91,8 @@ sub jdbc
 				my $url = "jdbc:postgresql://127.0.0.1:$port/$_[0]?user=$user&password=$password&$option";
 				# short runs want no optimizing compiler
 				return ('java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp',
-					"$Clients::build/java:/usr/share/java/*", 'Driver', "$Clients::folder/steps.txt", $url);
+					"$Clients::build/java:/usr/share/java/*",
+					'Driver', "$Clients::folder/steps.txt", $url);
 			}
 		);
 	}
@@ -94,9 +104,88 @@ sub pgx
 	my $version = package_version('golang-github-jackc-pgx-v4-dev');
 	for my $mode (qw(prepared simple))
 	{
-		$clients->compare('pgx', "$mode statements", $version,
-			sub { ("$Clients::build/driver", "$Clients::folder/steps.txt", "dbname=$_[0]", $mode) });
+		$clients->compare('pgx', "$mode statements",
+			$version, sub { ("$Clients::build/driver", "$Clients::folder/steps.txt", "dbname=$_[0]", $mode) });
 	}
+	return;
+}
+
+sub psql
+{
+	my ($version) = `psql --version` =~ /([\d.]+)/;
+	my $file = $node->basedir . '/copied';
+
+	$clients->compare('psql', 'own commands', $version,
+		sub { ('psql', '-X', '-d', $_[0], '-v', "file=$file", '-f', "$Clients::folder/psql/steps.sql") });
+	return;
+}
+
+sub sqlalchemy
+{
+	my @program = python('sqlalchemy_orm.py');
+	my $url = sub { "postgresql+psycopg2:///$_[0]" };
+
+	$clients->both('create', sub { (@program, $url->($_[0]), 'create') });
+	$clients->encrypt('alchemist');
+	$clients->compare(
+		'SQLAlchemy', 'models',
+		package_version('python3-sqlalchemy'),
+		sub { (@program, $url->($_[0]), 'run') }
+	);
+	return;
+}
+
+# The migrations are written once, as their author would, and run in both databases.
+sub django
+{
+	my $version = package_version('python3-django');
+	my $migrations = $node->basedir . '/shop_migrations';
+	my $manage = sub {
+		my ($release, @arguments) = @_;
+		return sub {
+			(
+				'env', "PGDATABASE=$_[0]", "DJANGO_FOLDER=" . $node->basedir,
+				"SHOP_RELEASE=$release", python('django/manage.py', @arguments)
+			);
+		};
+	};
+	mkdir $migrations or die $!;
+	append_to_file("$migrations/__init__.py", '');
+
+	my @made = $clients->run($manage->(1, 'makemigrations', 'shop')->('plain'));
+	like("@made", qr/Create model Item/, 'Django: a migration is made');
+	$clients->both('Django: migrate', $manage->(1, 'migrate'));
+	$clients->encrypt('shop_item');
+	$clients->compare('Django', 'inspectdb', $version, $manage->(1, 'inspectdb', 'shop_item'));
+	$clients->compare('Django', 'models and queries', $version, $manage->(1, 'steps'));
+
+	my $before = sql_value($node, $clients->types_of('shop_item'), db => 'encrypted');
+	like($clients->run($manage->(1, 'makemigrations', '--check')->('encrypted')),
+		qr/No changes/, 'Django: encryption calls for no migration');
+	$clients->run($manage->(2, 'makemigrations', 'shop')->('encrypted'));
+	$clients->both('Django: migrate after encryption', $manage->(2, 'migrate'));
+	like(sql_value($node, $clients->types_of('shop_item'), db => 'encrypted'),
+		qr/^\Q$before\E/, 'Django: the migration leaves the columns encrypted');
+	$clients->compare('Django', 'after a migration', $version, $manage->(2, 'steps'));
+	return;
+}
+
+sub sequelize
+{
+	my @program = ('node', "$Clients::build/node/orm.mjs");
+	my $version = npm_version('sequelize');
+	my $orm = sub {
+		my @arguments = @_;
+		return sub { ('env', "PGDATABASE=$_[0]", @program, @arguments) }
+	};
+
+	$clients->both('Sequelize: migrate', $orm->(qw(migrate 1)));
+	$clients->encrypt('sequel');
+	$clients->compare('Sequelize', 'models and queries', $version, $orm->('steps'));
+	my $before = sql_value($node, $clients->types_of('sequel'), db => 'encrypted');
+	$clients->both('Sequelize: migrate after encryption', $orm->(qw(migrate 2)));
+	like(sql_value($node, $clients->types_of('sequel'), db => 'encrypted'),
+		qr/^\Q$before\E/, 'Sequelize: the migration leaves the columns encrypted');
 	return;
 }
 

@@ -72,7 +72,8 @@ sub encrypt
 {
 	my ($self, $table) = @_;
 	return KeyringTest::sql_ok(
-		$self->{node}, KeyringTest::slurp_file("$folder/encrypt.sql") =~ s/:'table'/'$table'/gr,
+		$self->{node},
+		KeyringTest::slurp_file("$folder/encrypt.sql") =~ s/:'table'/'$table'/gr,
 		"the columns of $table are encrypted",
 		db => 'encrypted'
 	);
@@ -91,6 +92,32 @@ sub run
 	my $good = IPC::Run::run(\@command, '<', \undef, '>', \$output, '2>', \$errors, IPC::Run::timeout(120));
 	ok($good, 'the program ends well') or diag("@command\n", substr($output, -500), $errors);
 	return $output . $errors;
+}
+
+=item $clients->both($name, $command)
+
+Runs the command that the function makes for each database.
+
+=cut
+
+sub both
+{
+	my ($self, $name, $command) = @_;
+	subtest $name => sub { $self->run($command->($_)) for @databases };
+	return;
+}
+
+=item $clients->types_of($table)
+
+SQL that lists the types of a table's columns in order, so that columns added later come last.
+
+=cut
+
+sub types_of
+{
+	my ($self, $table) = @_;
+	return "SELECT string_agg(format_type(atttypid, NULL), ' ' ORDER BY attnum) FROM pg_attribute
+	         WHERE attrelid = '$table'::regclass AND attnum > 0 AND NOT attisdropped";
 }
 
 =item $clients->compare($client, $mode, $version, $command)
@@ -160,7 +187,11 @@ sub report
 {
 	my ($self) = @_;
 	my $format = "%-16s %-10s %-24s %5s  %s\n";
-	diag(join '', sprintf($format, qw(client version mode steps plain=encrypted)), map { sprintf $format, @$_ } @{ $self->{rows} });
+	diag(
+		join '',
+		sprintf($format, qw(client version mode steps plain=encrypted)),
+		map { sprintf $format, @$_ } @{ $self->{rows} }
+	);
 	return;
 }
 
