@@ -92,13 +92,13 @@ const steps = {
 		console.log('  found', await ids({ moment: { [Op.lt]: new Date('2024-01-01') }, day: { [Op.ne]: null } }));
 	},
 	async unique() {
-		await Item.create({ name: 'Ada' });
+		await Item.create({ id: 20, name: 'Ada' });
 	},
 	async 'unique: an update'() {
 		await Item.update({ ref: sought.ref[0] }, { where: { name: 'Bob' } });
 	},
 	async 'not null'() {
-		await sequelize.query('INSERT INTO sequel (note) VALUES ($1)', { bind: ['nobody'] });
+		await sequelize.query('INSERT INTO sequel (id, note) VALUES (20, $1)', { bind: ['nobody'] });
 	},
 	async 'numeric overflow'() {
 		await Item.update({ price: '123456789' }, { where: { name: 'Bob' } });
@@ -118,7 +118,9 @@ const steps = {
 	async paginate() {
 		const { count, rows } = await Item.findAndCountAll({ order: ['name'], limit: 2, offset: 2 });
 		console.log('  page', count, rows.map(({ name }) => name).join(' '));
-		console.log('  totals', await Item.sum('amount'), await Item.max('price'), await Item.min('day'), await Item.count({ group: 'active' }));
+		console.log('  totals', await Item.sum('amount'), await Item.max('price'), await Item.min('day'));
+		const groups = await Item.findAll({ attributes: ['active', [sequelize.fn('count', '*'), 'n']], group: 'active', order: ['active'], raw: true });
+		console.log('  groups', JSON.stringify(groups));
 	},
 	async update() {
 		await sequelize.transaction(async (transaction) => {

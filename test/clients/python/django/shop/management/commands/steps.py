@@ -111,30 +111,29 @@ class Command(BaseCommand):
         self.say("  found", ids(Item.objects.filter(Q(active=True) & ~Q(name="Ada") | Q(amount=F("id")))))
 
     def unique(self):
-        Item.objects.create(name="Ada")
+        Item.objects.create(id=20, name="Ada", ref=None)
 
     def check(self):
         Item.objects.filter(name="Ada").update(amount=-1)
 
     def not_null(self):
-        Item.objects.create(name=None, ref=None)
+        Item.objects.create(id=20, name=None, ref=None)
 
     def upsert(self):
         for name in ["Ada", "Gus"]:
-            item, made = Item.objects.update_or_create(
-                name=name, defaults={"note": "upserted", "ref": None, "amount": 8}
-            )
+            defaults = {"id": 1 if name == "Ada" else 40, "note": "upserted", "ref": None, "amount": 8}
+            item, made = Item.objects.update_or_create(name=name, defaults=defaults)
             self.say("  row", made, item.name, item.note)
-        Item.objects.bulk_create([Item(name="Gus"), Item(name="Hal", ref=None, amount=9)], ignore_conflicts=True)
+        Item.objects.bulk_create(
+            [Item(id=50, name="Gus", ref=None, amount=1), Item(id=51, name="Hal", ref=None, amount=9)],
+            ignore_conflicts=True,
+        )
         self.say("  found", list(Item.objects.order_by("name").values_list("name", "note", "amount")))
 
     def sort(self):
         for field in SOUGHT:
-            self.say(
-                "  sorted",
-                field,
-                list(Item.objects.order_by(F(field).desc(nulls_last=True), "name").values_list("name", flat=True)),
-            )
+            items = Item.objects.order_by(F(field).desc(nulls_last=True), "name")
+            self.say("  sorted", field, list(items.values_list("name", flat=True)))
 
     def paginate(self):
         self.say("  page", list(Item.objects.order_by("name").values_list("name", flat=True)[2:4]))
