@@ -18,7 +18,8 @@ def run(cursor, sql, values):
     print("  done", cursor.statusmessage)
     if cursor.description:
         for c in cursor.description:
-            print("  column", c.name, c.type_code, c.internal_size, c.precision, c.scale, c.table_oid is not None, c.table_column)
+            print("  column", c.name, c.type_code, c.internal_size, c.precision, c.scale,
+                  c.table_oid is not None, c.table_column)
         for row in cursor.fetchall():
             print("  row", " | ".join(show(value) for value in row))
 

@@ -1,4 +1,4 @@
-"""Django's manage.py. DJANGO_FOLDER is where the migrations go, SHOP_RELEASE which release of the models they describe."""
+"""Django's manage.py. DJANGO_FOLDER is where the migrations are, SHOP_RELEASE which release of the models is meant."""
 import os
 import sys
 

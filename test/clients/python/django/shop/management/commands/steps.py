@@ -48,12 +48,14 @@ class Command(BaseCommand):
                     step()
             except Error as error:
                 d = error.__cause__.diag
-                self.say("  error", type(error).__name__, d.sqlstate, d.message_primary, d.message_detail, d.constraint_name)
+                self.say("  error", type(error).__name__, d.sqlstate, d.message_primary, d.message_detail,
+                         d.constraint_name)
 
     def create(self):
         first, second = ({field: values[i] for field, values in SOUGHT.items()} for i in (0, 1))
         items = [Item.objects.create(id=1, **first), Item.objects.create(id=2, **second)]
-        items += Item.objects.bulk_create([Item(id=3, name="Cy", ref=None, amount=3), Item(id=4, name="Zoë", ref=None, amount=3)])
+        items += Item.objects.bulk_create([Item(id=3, name="Cy", ref=None, amount=3),
+                                           Item(id=4, name="Zoë", ref=None, amount=3)])
         self.show(items)
 
     def read(self):
@@ -63,11 +65,14 @@ class Command(BaseCommand):
     def filter(self):
         for field, values in SOUGHT.items():
             self.say("  found", field, ids(Item.objects.filter(**{field: values[0]})),
-                     ids(Item.objects.filter(**{field + "__in": values})), ids(Item.objects.exclude(**{field: values[1]})))
-        for lookup, value in [("name__iexact", "ada"), ("name__startswith", "A"), ("note__icontains", "BYRON"), ("note__isnull", True),
+                     ids(Item.objects.filter(**{field + "__in": values})),
+                     ids(Item.objects.exclude(**{field: values[1]})))
+        for lookup, value in [("name__iexact", "ada"), ("name__startswith", "A"), ("note__icontains", "BYRON"),
+                              ("note__isnull", True),
                               ("name__regex", "^[AB]"), ("amount__gt", 3), ("amount__range", (1, 7)), ("price__lte", 1),
                               ("day__year", 2024), ("day__week_day", 5), ("moment__date", SOUGHT["day"][0]),
-                              ("moment__hour__gte", 1), ("doc__a__1", "x"), ("doc__has_key", "a"), ("doc__contains", {"a": [1]}),
+                              ("moment__hour__gte", 1), ("doc__a__1", "x"), ("doc__has_key", "a"),
+                              ("doc__contains", {"a": [1]}),
                               ("ref__in", SOUGHT["ref"])]:
             self.say("  found", lookup, ids(Item.objects.filter(**{lookup: value})))
         self.say("  found", ids(Item.objects.filter(Q(active=True) & ~Q(name="Ada") | Q(amount=F("id")))))
@@ -86,7 +91,8 @@ class Command(BaseCommand):
             defaults = {"id": 1 if name == "Ada" else 40, "note": "upserted", "ref": None, "amount": 8}
             item, made = Item.objects.update_or_create(name=name, defaults=defaults)
             self.say("  row", made, item.name, item.note)
-        Item.objects.bulk_create([Item(id=50, name="Gus", ref=None, amount=1), Item(id=51, name="Hal", ref=None, amount=9)], ignore_conflicts=True)
+        Item.objects.bulk_create([Item(id=50, name="Gus", ref=None, amount=1),
+                                  Item(id=51, name="Hal", ref=None, amount=9)], ignore_conflicts=True)
         self.say("  found", list(Item.objects.order_by("name").values_list("name", "note", "amount")))
 
     def sort(self):
