@@ -4,7 +4,8 @@ import decimal
 import sys
 import uuid
 
-from sqlalchemy import Boolean, Date, DateTime, Integer, Numeric, String, Text, create_engine, func, or_, select, tuple_, any_
+from sqlalchemy import Boolean, Date, DateTime, Integer, Numeric, String, Text
+from sqlalchemy import any_, create_engine, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, declarative_base
@@ -60,7 +61,8 @@ def attempt(name, engine, work):
             session.commit()
         except DBAPIError as error:
             d = error.orig.diag
-            print("  error", type(error).__name__, error.orig.pgcode, d.message_primary, d.message_detail, d.constraint_name)
+            print("  error", type(error).__name__, error.orig.pgcode, d.message_primary, d.message_detail,
+                  d.constraint_name)
 
 
 def create(session):
@@ -89,8 +91,8 @@ def filters(session):
 def upsert(session):
     for name in ["Ada", "Gus"]:
         row = insert(Item).values(id=30, name=name, amount=3, note="upserted")
-        row = row.on_conflict_do_update(index_elements=[Item.name], set_={"amount": Item.amount + row.excluded.amount,
-                                                                         "note": row.excluded.note})
+        changes = {"amount": Item.amount + row.excluded.amount, "note": row.excluded.note}
+        row = row.on_conflict_do_update(index_elements=[Item.name], set_=changes)
         print("  row", *map(show, session.execute(row.returning(Item.id, Item.name, Item.amount, Item.note)).one()))
 
 
@@ -136,7 +138,7 @@ def main(url, what):
     attempt("read", engine, lambda s: print_items([s.get(Item, 1), s.get(Item, 4)]))
     attempt("filter", engine, filters)
     attempt("unique", engine, lambda s: (s.add(Item(id=20, name="Ada")), s.flush()))
-    attempt("unique: bulk", engine, lambda s: s.execute(insert(Item), [{"id": 20, "name": "Eve", "ref": SOUGHT["ref"][0]}]))
+    attempt("unique: bulk", engine, lambda s: s.execute(insert(Item), [dict(id=20, name="Eve", ref=SOUGHT["ref"][0])]))
     attempt("check", engine, lambda s: (s.add(Item(id=20, name="Eve", amount=-1)), s.flush()))
     attempt("not null", engine, lambda s: (s.add(Item(id=20)), s.flush()))
     attempt("upsert", engine, upsert)

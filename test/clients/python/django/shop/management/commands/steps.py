@@ -103,7 +103,8 @@ class Command(BaseCommand):
     def paginate(self):
         self.say("  page", list(Item.objects.order_by("name").values_list("name", flat=True)[2:4]))
         self.say("  totals", Item.objects.aggregate(Count("name"), Sum("amount"), Max("price"), Min("day")))
-        self.say("  totals", list(Item.objects.values("active").annotate(n=Count("id"), sum=Sum("amount")).order_by("active")))
+        groups = Item.objects.values("active").annotate(n=Count("id"), sum=Sum("amount"))
+        self.say("  totals", list(groups.order_by("active")))
         self.say("  distinct", list(Item.objects.order_by("active").values_list("active", flat=True).distinct()))
 
     def update(self):
@@ -111,7 +112,8 @@ class Command(BaseCommand):
         item.amount, item.doc, item.moment, item.ref = 99, {"b": None}, None, uuid.UUID(int=7)
         item.save()
         self.show([Item.objects.get(pk=item.pk)])
-        self.say("  count", Item.objects.filter(amount=0).update(note=None, amount=F("amount") + 5, price=F("price") * 2))
+        changed = Item.objects.filter(amount=0).update(note=None, amount=F("amount") + 5, price=F("price") * 2)
+        self.say("  count", changed)
         self.show(Item.objects.filter(name="Bob"))
 
     def delete(self):
