@@ -5,7 +5,9 @@ import { SequelizeStorage, Umzug } from 'umzug';
 import { show } from './steps.mjs';
 
 const { PGDATABASE, PGUSER, PGPASSWORD, PGHOST, PGPORT } = process.env;
-const sequelize = new Sequelize(PGDATABASE, PGUSER, PGPASSWORD, { dialect: 'postgres', host: PGHOST, port: PGPORT, logging: false });
+const sequelize = new Sequelize(PGDATABASE, PGUSER, PGPASSWORD, {
+	dialect: 'postgres', host: PGHOST, port: PGPORT, logging: false,
+});
 
 const columns = {
 	id: { type: DataTypes.INTEGER, primaryKey: true, autoIncrement: true },
@@ -105,7 +107,9 @@ const steps = {
 	},
 	async upsert() {
 		for (const name of ['Ada', 'Gus']) {
-			const [item] = await Item.upsert({ id: name === 'Ada' ? 1 : 30, name, note: 'upserted', amount: 3 }, { conflictFields: ['name'] });
+			const [item] = await Item.upsert({ id: name === 'Ada' ? 1 : 30, name, note: 'upserted', amount: 3 }, {
+				conflictFields: ['name'],
+			});
 			print([item]);
 		}
 	},
@@ -119,7 +123,9 @@ const steps = {
 		const { count, rows } = await Item.findAndCountAll({ order: ['name'], limit: 2, offset: 2 });
 		console.log('  page', count, rows.map(({ name }) => name).join(' '));
 		console.log('  totals', await Item.sum('amount'), await Item.max('price'), await Item.min('day'));
-		const groups = await Item.findAll({ attributes: ['active', [sequelize.fn('count', '*'), 'n']], group: 'active', order: ['active'], raw: true });
+		const groups = await Item.findAll({
+			attributes: ['active', [sequelize.fn('count', '*'), 'n']], group: 'active', order: ['active'], raw: true,
+		});
 		console.log('  groups', JSON.stringify(groups));
 	},
 	async update() {
@@ -134,7 +140,8 @@ const steps = {
 		print(items);
 	},
 	async delete() {
-		console.log('  count', await Item.destroy({ where: { ref: sought.ref[0] } }), await Item.destroy({ where: { name: ['Bob', 'none'] } }));
+		console.log('  count', await Item.destroy({ where: { ref: sought.ref[0] } }));
+		console.log('  count', await Item.destroy({ where: { name: ['Bob', 'none'] } }));
 		console.log('  left', (await Item.findAll({ order: ['name'] })).map(({ name }) => name).join(' '));
 	},
 };

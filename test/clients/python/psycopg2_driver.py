@@ -12,32 +12,14 @@ def run(cursor, sql, values):
         cursor.execute(sql, [psycopg2.extras.Json(v.value) if isinstance(v, Document) else v for v in values])
     except psycopg2.Error as error:
         d = error.diag
-        print(
-            "  error",
-            type(error).__name__,
-            error.pgcode,
-            d.message_primary,
-            d.message_detail,
-            d.table_name,
-            d.column_name,
-            d.datatype_name,
-            d.constraint_name,
-            sep=" | ",
-        )
+        print("  error", type(error).__name__, error.pgcode, d.message_primary, d.message_detail, d.table_name,
+              d.column_name, d.datatype_name, d.constraint_name, sep=" | ")
         return
     print("  done", cursor.statusmessage)
     if cursor.description:
         for c in cursor.description:
-            print(
-                "  column",
-                c.name,
-                c.type_code,
-                c.internal_size,
-                c.precision,
-                c.scale,
-                c.table_oid is not None,
-                c.table_column,
-            )
+            print("  column", c.name, c.type_code, c.internal_size, c.precision, c.scale,
+                  c.table_oid is not None, c.table_column)
         for row in cursor.fetchall():
             print("  row", " | ".join(show(value) for value in row))
 

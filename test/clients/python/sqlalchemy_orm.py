@@ -4,21 +4,8 @@ import decimal
 import sys
 import uuid
 
-from sqlalchemy import (
-    Boolean,
-    Date,
-    DateTime,
-    Integer,
-    Numeric,
-    String,
-    Text,
-    create_engine,
-    func,
-    or_,
-    select,
-    tuple_,
-    any_,
-)
+from sqlalchemy import Boolean, Date, DateTime, Integer, Numeric, String, Text
+from sqlalchemy import any_, create_engine, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, declarative_base
@@ -52,10 +39,8 @@ SOUGHT = {
     "amount": [7, 0],
     "price": [decimal.Decimal("12.5"), decimal.Decimal("0.25")],
     "day": [datetime.date(2024, 2, 29), datetime.date(1970, 1, 1)],
-    "moment": [
-        datetime.datetime(2024, 2, 29, 12, 30, 0, 123456, datetime.timezone.utc),
-        datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc),
-    ],
+    "moment": [datetime.datetime(2024, 2, 29, 12, 30, 0, 123456, datetime.timezone.utc),
+               datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)],
     "active": [True, False],
     "ref": [uuid.UUID("a0000000-0000-4000-8000-000000000001"), uuid.UUID("a0000000-0000-4000-8000-000000000002")],
     "doc": [{"a": [1, "x"]}, {}],
@@ -76,14 +61,8 @@ def attempt(name, engine, work):
             session.commit()
         except DBAPIError as error:
             d = error.orig.diag
-            print(
-                "  error",
-                type(error).__name__,
-                error.orig.pgcode,
-                d.message_primary,
-                d.message_detail,
-                d.constraint_name,
-            )
+            print("  error", type(error).__name__, error.orig.pgcode, d.message_primary, d.message_detail,
+                  d.constraint_name)
 
 
 def create(session):
@@ -100,12 +79,8 @@ def create(session):
 def filters(session):
     for field, values in SOUGHT.items():
         column = getattr(Item, field)
-        for condition in [
-            column == values[0],
-            column.in_(values),
-            column.not_in(values),
-            column == any_(cast(values, ARRAY(column.type))),
-        ]:
+        for condition in [column == values[0], column.in_(values), column.not_in(values),
+                          column == any_(cast(values, ARRAY(column.type)))]:
             print("  found", field, session.scalars(select(Item.id).where(condition).order_by(Item.id)).all())
     ids = select(Item.id).order_by(Item.id)
     print("  found", session.scalars(ids.where(or_(Item.name.like("A%"), Item.note.is_(None)))).all())
@@ -116,9 +91,8 @@ def filters(session):
 def upsert(session):
     for name in ["Ada", "Gus"]:
         row = insert(Item).values(id=30, name=name, amount=3, note="upserted")
-        row = row.on_conflict_do_update(
-            index_elements=[Item.name], set_={"amount": Item.amount + row.excluded.amount, "note": row.excluded.note}
-        )
+        changes = {"amount": Item.amount + row.excluded.amount, "note": row.excluded.note}
+        row = row.on_conflict_do_update(index_elements=[Item.name], set_=changes)
         print("  row", *map(show, session.execute(row.returning(Item.id, Item.name, Item.amount, Item.note)).one()))
 
 
@@ -130,9 +104,7 @@ def sort(session):
 
 def paginate(session):
     print("  page", session.scalars(select(Item.name).order_by(Item.name).limit(2).offset(2)).all())
-    page = (
-        select(Item.name).where(tuple_(Item.name, Item.id) > tuple_("Bob", 2)).order_by(Item.name, Item.id).limit(2)
-    )
+    page = select(Item.name).where(tuple_(Item.name, Item.id) > tuple_("Bob", 2)).order_by(Item.name, Item.id).limit(2)
     print("  page", session.scalars(page).all())
     total = select(func.count(), func.sum(Item.amount), func.max(Item.price), func.min(Item.day), Item.active)
     for row in session.execute(total.group_by(Item.active).order_by(Item.active)):
@@ -166,11 +138,7 @@ def main(url, what):
     attempt("read", engine, lambda s: print_items([s.get(Item, 1), s.get(Item, 4)]))
     attempt("filter", engine, filters)
     attempt("unique", engine, lambda s: (s.add(Item(id=20, name="Ada")), s.flush()))
-    attempt(
-        "unique: bulk",
-        engine,
-        lambda s: s.execute(insert(Item), [{"id": 20, "name": "Eve", "ref": SOUGHT["ref"][0]}]),
-    )
+    attempt("unique: bulk", engine, lambda s: s.execute(insert(Item), [dict(id=20, name="Eve", ref=SOUGHT["ref"][0])]))
     attempt("check", engine, lambda s: (s.add(Item(id=20, name="Eve", amount=-1)), s.flush()))
     attempt("not null", engine, lambda s: (s.add(Item(id=20)), s.flush()))
     attempt("upsert", engine, upsert)

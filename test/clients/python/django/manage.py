@@ -1,4 +1,4 @@
-"""Django's manage.py. DJANGO_FOLDER: where the migrations go; SHOP_RELEASE: the release of the models."""
+"""Django's manage.py. DJANGO_FOLDER is where the migrations are, SHOP_RELEASE which release of the models is meant."""
 import os
 import sys
 

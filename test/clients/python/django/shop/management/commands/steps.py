@@ -40,40 +40,22 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         Item.objects.all().delete()
-        for step in [
-            self.create,
-            self.read,
-            self.filter,
-            self.unique,
-            self.check,
-            self.not_null,
-            self.upsert,
-            self.sort,
-            self.paginate,
-            self.update,
-            self.delete,
-        ]:
+        for step in [self.create, self.read, self.filter, self.unique, self.check, self.not_null, self.upsert,
+                     self.sort, self.paginate, self.update, self.delete]:
             self.say(step.__name__)
             try:
                 with transaction.atomic():
                     step()
             except Error as error:
                 d = error.__cause__.diag
-                self.say(
-                    "  error",
-                    type(error).__name__,
-                    d.sqlstate,
-                    d.message_primary,
-                    d.message_detail,
-                    d.constraint_name,
-                )
+                self.say("  error", type(error).__name__, d.sqlstate, d.message_primary, d.message_detail,
+                         d.constraint_name)
 
     def create(self):
         first, second = ({field: values[i] for field, values in SOUGHT.items()} for i in (0, 1))
         items = [Item.objects.create(id=1, **first), Item.objects.create(id=2, **second)]
-        items += Item.objects.bulk_create(
-            [Item(id=3, name="Cy", ref=None, amount=3), Item(id=4, name="Zoë", ref=None, amount=3)]
-        )
+        items += Item.objects.bulk_create([Item(id=3, name="Cy", ref=None, amount=3),
+                                           Item(id=4, name="Zoë", ref=None, amount=3)])
         self.show(items)
 
     def read(self):
@@ -82,31 +64,16 @@ class Command(BaseCommand):
 
     def filter(self):
         for field, values in SOUGHT.items():
-            self.say(
-                "  found",
-                field,
-                ids(Item.objects.filter(**{field: values[0]})),
-                ids(Item.objects.filter(**{field + "__in": values})),
-                ids(Item.objects.exclude(**{field: values[1]})),
-            )
-        for lookup, value in [
-            ("name__iexact", "ada"),
-            ("name__startswith", "A"),
-            ("note__icontains", "BYRON"),
-            ("note__isnull", True),
-            ("name__regex", "^[AB]"),
-            ("amount__gt", 3),
-            ("amount__range", (1, 7)),
-            ("price__lte", 1),
-            ("day__year", 2024),
-            ("day__week_day", 5),
-            ("moment__date", SOUGHT["day"][0]),
-            ("moment__hour__gte", 1),
-            ("doc__a__1", "x"),
-            ("doc__has_key", "a"),
-            ("doc__contains", {"a": [1]}),
-            ("ref__in", SOUGHT["ref"]),
-        ]:
+            self.say("  found", field, ids(Item.objects.filter(**{field: values[0]})),
+                     ids(Item.objects.filter(**{field + "__in": values})),
+                     ids(Item.objects.exclude(**{field: values[1]})))
+        for lookup, value in [("name__iexact", "ada"), ("name__startswith", "A"), ("note__icontains", "BYRON"),
+                              ("note__isnull", True),
+                              ("name__regex", "^[AB]"), ("amount__gt", 3), ("amount__range", (1, 7)), ("price__lte", 1),
+                              ("day__year", 2024), ("day__week_day", 5), ("moment__date", SOUGHT["day"][0]),
+                              ("moment__hour__gte", 1), ("doc__a__1", "x"), ("doc__has_key", "a"),
+                              ("doc__contains", {"a": [1]}),
+                              ("ref__in", SOUGHT["ref"])]:
             self.say("  found", lookup, ids(Item.objects.filter(**{lookup: value})))
         self.say("  found", ids(Item.objects.filter(Q(active=True) & ~Q(name="Ada") | Q(amount=F("id")))))
 
@@ -124,10 +91,8 @@ class Command(BaseCommand):
             defaults = {"id": 1 if name == "Ada" else 40, "note": "upserted", "ref": None, "amount": 8}
             item, made = Item.objects.update_or_create(name=name, defaults=defaults)
             self.say("  row", made, item.name, item.note)
-        Item.objects.bulk_create(
-            [Item(id=50, name="Gus", ref=None, amount=1), Item(id=51, name="Hal", ref=None, amount=9)],
-            ignore_conflicts=True,
-        )
+        Item.objects.bulk_create([Item(id=50, name="Gus", ref=None, amount=1),
+                                  Item(id=51, name="Hal", ref=None, amount=9)], ignore_conflicts=True)
         self.say("  found", list(Item.objects.order_by("name").values_list("name", "note", "amount")))
 
     def sort(self):
@@ -138,10 +103,8 @@ class Command(BaseCommand):
     def paginate(self):
         self.say("  page", list(Item.objects.order_by("name").values_list("name", flat=True)[2:4]))
         self.say("  totals", Item.objects.aggregate(Count("name"), Sum("amount"), Max("price"), Min("day")))
-        self.say(
-            "  totals",
-            list(Item.objects.values("active").annotate(n=Count("id"), sum=Sum("amount")).order_by("active")),
-        )
+        groups = Item.objects.values("active").annotate(n=Count("id"), sum=Sum("amount"))
+        self.say("  totals", list(groups.order_by("active")))
         self.say("  distinct", list(Item.objects.order_by("active").values_list("active", flat=True).distinct()))
 
     def update(self):
@@ -149,15 +112,11 @@ class Command(BaseCommand):
         item.amount, item.doc, item.moment, item.ref = 99, {"b": None}, None, uuid.UUID(int=7)
         item.save()
         self.show([Item.objects.get(pk=item.pk)])
-        self.say(
-            "  count", Item.objects.filter(amount=0).update(note=None, amount=F("amount") + 5, price=F("price") * 2)
-        )
+        changed = Item.objects.filter(amount=0).update(note=None, amount=F("amount") + 5, price=F("price") * 2)
+        self.say("  count", changed)
         self.show(Item.objects.filter(name="Bob"))
 
     def delete(self):
-        self.say(
-            "  count",
-            Item.objects.filter(ref=uuid.UUID(int=7)).delete(),
-            Item.objects.filter(name__in=["Bob", "none"]).delete(),
-        )
+        self.say("  count", Item.objects.filter(ref=uuid.UUID(int=7)).delete(),
+                 Item.objects.filter(name__in=["Bob", "none"]).delete())
         self.say("  left", list(Item.objects.order_by("name").values_list("name", flat=True)))
