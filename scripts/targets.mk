@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
 .PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-server check-assert check-gcp
-.PHONY: lint unit fuzz coverage bench bench-reencrypt demo demo-byok soak dist
+.PHONY: lint unit fuzz coverage bench bench-reencrypt demo demo-byok dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -60,8 +60,6 @@ demo:
 	@scripts/demo
 demo-byok:
 	@scripts/demo-byok
-soak:
-	@test/soak/run $(SOAK)
 coverage:
 	@KEYRING_COVERAGE=1 scripts/check unit regress isolation tap
 

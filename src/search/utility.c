@@ -119,12 +119,17 @@ refreshes_concurrently(Node *statement)
 	return IsA(statement, RefreshMatViewStmt) && ((RefreshMatViewStmt *) statement)->concurrent;
 }
 
-/* Whether a statement analyzes a query that a client has prepared or is preparing. */
+/* Whether a statement analyzes a query that a client has prepared, is preparing or wants explained. */
 static bool
 is_transparent(Node *statement)
 {
-	return IsA(statement, PrepareStmt) || IsA(statement, ExecuteStmt) ||
-		(IsA(statement, ExplainStmt) && !kr_search_executes_into(statement));
+	Query *explained;
+
+	if (!IsA(statement, ExplainStmt))
+		return IsA(statement, PrepareStmt) || IsA(statement, ExecuteStmt);
+	/* from 18 on, the query of EXPLAIN CREATE TABLE AS comes here again: its rows go to the table */
+	explained = (Query *) ((ExplainStmt *) statement)->query;
+	return !IsA(explained, Query) || explained->utilityStmt == NULL || !IsA(explained->utilityStmt, CreateTableAsStmt);
 }
 
 /* Runs the statement, between entering and leaving it. */
