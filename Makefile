@@ -23,7 +23,7 @@ SHLIB_LINK = $(INNER_LIBS) $(LINK_EXTRA)
 # libcurl and jansson: as pkg-config says, else where compilers look by themselves
 pkg_config = $(shell pkg-config $(1) libcurl jansson 2>/dev/null)
 INNER_CPPFLAGS := $(call pkg_config,--cflags)
-INNER_LIBS := -lcrypto $(or $(call pkg_config,--libs),-lcurl -ljansson)
+INNER_LIBS := -lssl -lcrypto $(or $(call pkg_config,--libs),-lcurl -ljansson)
 
 # installcheck starts a server of its own, with keyring preloaded, unless RUNNING_SERVER=1.
 REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))

@@ -4,6 +4,8 @@
  * Reading a service account key file, and signing with its key. Nothing of it is kept: the file is read again for each
  * access token, about once an hour.
  */
+#define OPENSSL_SUPPRESS_DEPRECATED /* see read_key */
+
 #include <string.h>
 
 #include <openssl/bio.h>
@@ -11,6 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 
 #include "kms/encode.h"
 #include "kms/gcp_account.h"
@@ -77,19 +80,46 @@ no_passphrase(char *out, int size, int writing, void *arg)
 	return -1;
 }
 
+/* In the form of PKCS #8, as Google's key files have it, or of PKCS #1. NULL when it is in neither. */
+static RSA *
+read_rsa(const uint8_t *der, long len)
+{
+	const uint8_t *at = der;
+	const uint8_t *inner;
+	int inner_len;
+	PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, len);
+	RSA *rsa = NULL;
+
+	at = der;
+	if (info == NULL)
+		rsa = d2i_RSAPrivateKey(NULL, &at, len);
+	else if (PKCS8_pkey_get0(NULL, &inner, &inner_len, NULL, info) == 1)
+		rsa = d2i_RSAPrivateKey(NULL, &inner, inner_len);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	return rsa;
+}
+
+/* Not by PEM_read_bio_PrivateKey(): OpenSSL 3 frees what that decodes without wiping it. */
 static EVP_PKEY *
 read_key(const char *pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem, (int) strlen(pem));
-	EVP_PKEY *key = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+	EVP_PKEY *key = EVP_PKEY_new();
+	uint8_t *der = NULL;
+	long len = 0;
+	RSA *rsa = NULL;
 
+	if (bio != NULL && PEM_bytes_read_bio_secmem(&der, &len, NULL, PEM_STRING_EVP_PKEY, bio, no_passphrase, NULL) == 1)
+		rsa = read_rsa(der, len);
+	OPENSSL_secure_clear_free(der, (size_t) len);
 	BIO_free(bio);
-	ERR_clear_error();
-	if (key != NULL && (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key) < MIN_BITS))
+	if (rsa == NULL || key == NULL || RSA_bits(rsa) < MIN_BITS || EVP_PKEY_set1_RSA(key, rsa) != 1)
 	{
 		EVP_PKEY_free(key);
 		key = NULL;
 	}
+	RSA_free(rsa);
+	ERR_clear_error();
 	return key;
 }
 

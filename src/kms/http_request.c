@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include <openssl/crypto.h>
+#include <openssl/ssl.h>
 
 #include "kms/http_request.h"
 #include "kms/wiping.h"
@@ -211,6 +212,25 @@ set_body(KrHttpRequest *request, const KrHttpOrder *order)
 		curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, request->sent) == CURLE_OK;
 }
 
+static CURLcode
+on_tls(CURL *easy, void *context, void *arg)
+{
+	(void) easy;
+	(void) arg;
+	SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
+	return CURLE_OK;
+}
+
+/* Plaintext of records is wiped as it is read, where libcurl is built with OpenSSL: it has data keys in it. */
+static bool
+set_tls(CURL *easy)
+{
+	const char *library = curl_version_info(CURLVERSION_NOW)->ssl_version;
+
+	return library == NULL || strncmp(library, "OpenSSL/", 8) != 0 ||
+		curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls) == CURLE_OK;
+}
+
 /* 7.85 wants names instead of bits. */
 static bool
 set_protocols(CURL *easy)
@@ -243,6 +263,7 @@ set_up(KrHttpRequest *request, const KrHttpOrder *order)
 		curl_easy_setopt(easy, CURLOPT_URL, order->url) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_PRIVATE, request) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error) == CURLE_OK &&
+		set_tls(easy) &&
 		curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
 		curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&

@@ -73,7 +73,7 @@ for my $obstacle (sort keys %obstacles)
 	my $job = sql_value($node, "SELECT keyring_reencrypt('$table')");
 	wait_for(
 		$node,
-		"SELECT state, waiting_reason LIKE 'could not open a value with key $key:%$reason%' FROM keyring_jobs WHERE id = $job",
+		"SELECT state, waiting_reason LIKE '%could not open a value with key $key:%$reason%' FROM keyring_jobs WHERE id = $job",
 		'waiting|t',
 		"$obstacle: the job waits, with the reason"
 	);
