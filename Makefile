@@ -79,5 +79,5 @@ ordinary-user:
 else
 # PGXS has a "check" of its own, which only says that it does nothing.
 check:
-	@scripts/check lint unit regress isolation tap
+	@scripts/check lint unit regress isolation tap fuzz
 endif

@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
-.PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-server check-assert check-gcp
-.PHONY: lint unit fuzz coverage bench bench-reencrypt demo demo-byok dist
+.PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-fuzz check-server check-assert
+.PHONY: check-gcp lint unit fuzz coverage bench bench-reencrypt demo demo-byok dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -18,13 +18,13 @@ help:
 ## make check-lint         one suite of it: check-unit, check-regress (REGRESS=), check-isolation (ISOLATION=),
 ##                         check-tap (PROVE_TESTS=test/t/020_x.pl)
 ## make check-assert       the server suites on a PostgreSQL built with assertions (slow the first time)
-## make check-server       all but the lints, which want the tools of Debian 12
+## make check-server       all but the lints, which want the tools of Debian 12, and fuzzing, which wants clang
 ## make check-gcp          against the real Cloud KMS, with credentials and a key from the environment (test/kms/check-gcp)
 ## make setup              only installs what is missing, or prints the line that would
 ## make lint               the style checks in place; LINT="layers headers" picks
 ## make unit               builds and runs the unit tests in place, no server; UNIT=name picks
 ## make bench-crypto       cost of sealing and opening, next to OpenSSL alone
-## make fuzz               TARGET=envelope SECONDS=60
+## make fuzz               TARGET=envelope SECONDS=60; check-fuzz runs each target for a moment, as make check does
 ## make coverage           line coverage per room, from every suite
 ## make bench              design's budgets, measured
 ## make bench-reencrypt    a job against a plain UPDATE; BENCH='1000000 5', or with 10000000 rows too: LONG=1
@@ -33,10 +33,10 @@ help:
 ## Other servers: PG_CONFIG=/path/to/pg_config with any of these. test/matrix runs 17 and 18 in chroots.
 
 setup:
-	scripts/setup test lint
+	scripts/setup test lint fuzz
 
 export PG_CONFIG REGRESS_ONLY ISOLATION_ONLY PROVE_TESTS UNIT
-check-lint check-unit check-tap:
+check-lint check-unit check-tap check-fuzz:
 	@scripts/check $(@:check-%=%)
 # REGRESS and ISOLATION have defaults in the Makefile; only what was typed narrows a run.
 check-regress check-isolation: export REGRESS_ONLY = $(if $(filter command line environment,$(origin REGRESS)),$(REGRESS))

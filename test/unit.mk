@@ -59,3 +59,9 @@ build/fuzz/%: test/fuzz/fuzz_%.c $(INNER_SOURCES) $(wildcard $(INNER_ROOMS:%=src
 fuzz: build/fuzz/$(TARGET)
 	@mkdir -p build/fuzz/corpus/$(TARGET) build/fuzz/crashes
 	build/fuzz/$(TARGET) -max_total_time=$(SECONDS) -artifact_prefix=build/fuzz/crashes/ build/fuzz/corpus/$(TARGET) $(wildcard test/fuzz/corpus/$(TARGET))
+# Every target, side by side: the answers of the KMS for a minute, the others for a moment.
+FUZZ_TARGETS = $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
+FUZZ_SECONDS_gcp_answer = 60
+fuzz-all: $(FUZZ_TARGETS:%=build/fuzz/%)
+	@test/fuzz/run $(foreach name,$(FUZZ_TARGETS),$(name)=$(or $(FUZZ_SECONDS_$(name)),5))
+.PHONY: fuzz-all

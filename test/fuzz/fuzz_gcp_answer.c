@@ -91,6 +91,9 @@ read_success(const KrHttpAnswer *answer)
 	else
 		explain(&problem, KR_GCP_GET);
 	check_words(description.protection, false);
+	if (kr_kms_gcp_read_version(&description, &problem, answer, KEY, "7", &report) != KR_OK)
+		explain(&problem, KR_GCP_GET);
+	check_words(description.version_destroy_time, false);
 	check_words(description.next_rotation, false);
 	check_words(description.destroy_time, false);
 }
