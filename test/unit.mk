@@ -53,7 +53,7 @@ bench-crypto: build/unit/plain/test/unit/bench_crypto
 TARGET = envelope
 SECONDS = 60
 FUZZ_CFLAGS = -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Isrc -Itest $(INNER_CPPFLAGS)
-build/fuzz/%: test/fuzz/fuzz_%.c $(INNER_SOURCES) $(wildcard $(INNER_ROOMS:%=src/%/*.h))
+build/fuzz/%: test/fuzz/fuzz_%.c test/fuzz/check.h $(INNER_SOURCES) $(wildcard $(INNER_ROOMS:%=src/%/*.h))
 	@mkdir -p $(@D)
 	clang $(FUZZ_CFLAGS) -o $@ $(filter %.c,$^) $(INNER_LIBS)
 fuzz: build/fuzz/$(TARGET)

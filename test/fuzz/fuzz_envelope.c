@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/check.h"
 #include "crypto/envelope.h"
 
 #define TEXT 25
@@ -16,13 +17,6 @@
 static uint8_t dek[KR_XAES_KEYBYTES];
 static uint8_t uuid[KR_ENVELOPE_UUIDBYTES];
 static KrXaesContext *ctx;
-
-static void
-check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void
 start(void)

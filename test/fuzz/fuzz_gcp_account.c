@@ -13,19 +13,13 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include "fuzz/check.h"
 #include "kms/gcp_account.h"
 
 #define ENDPOINT "https://kms.example"
 #define PLACE "\"KEY\""
 
 static char key[4096];
-
-static void
-check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* In quotes, as it stands in a file. */
 static void
@@ -72,22 +66,11 @@ with_key(const uint8_t *data, size_t len, size_t *full)
 	return text;
 }
 
-static bool
-all_zero(const void *bytes, size_t len)
-{
-	const uint8_t *at = bytes;
-
-	while (len > 0 && at[len - 1] == 0)
-		len--;
-	return len == 0;
-}
-
 static void
 check_words(const char *text)
 {
 	check(text[0] != '\0');
-	for (; *text != '\0'; text++)
-		check((unsigned char) *text >= 0x20 && (unsigned char) *text <= 0x7E);
+	check_printable(text);
 }
 
 static void

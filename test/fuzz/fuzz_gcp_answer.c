@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz/check.h"
 #include "kms/gcp_answer.h"
 
 #define KEY "projects/acme-prod/locations/global/keyRings/r/cryptoKeys/k"
@@ -15,28 +16,10 @@
 static const KrGcpResource resource = { "acme-prod", "global", "r", "k" };
 
 static void
-check(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
-static bool
-all_zero(const void *bytes, size_t len)
-{
-	const uint8_t *at = bytes;
-
-	while (len > 0 && at[len - 1] == 0)
-		len--;
-	return len == 0;
-}
-
-static void
 check_words(const char *text, bool wanted)
 {
 	check(!wanted || text[0] != '\0');
-	for (; *text != '\0'; text++)
-		check((unsigned char) *text >= 0x20 && (unsigned char) *text <= 0x7E);
+	check_printable(text);
 }
 
 static void

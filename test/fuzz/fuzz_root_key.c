@@ -13,18 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fuzz/check.h"
 #include "kms/managed.h"
 
 #define AAD "keyring/v1/00112233-4455-6677-8899-aabbccddeeff"
 
 static char path[] = "/tmp/keyring-fuzz-XXXXXX";
-
-static void
-check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void
 remove_file(void)

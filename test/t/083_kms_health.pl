@@ -14,9 +14,7 @@ $kms->grant($_) for $key, $other;
 my $node = KeyringTest->new_node(
 	'main',
 	conf => <<"END"
-keyring.gcp_endpoint = '$kms->{endpoint}'
-keyring.kms_ca_file = '$kms->{ca_file}'
-keyring.gcp_credentials_file = '$kms->{credentials_file}'
+@{[ $kms->settings ]}
 keyring.cache_ttl = '1h'
 keyring.cache_grace = '2h'
 keyring.health_check_interval = '1s'

@@ -9,9 +9,7 @@ my $kms = KmsServer->start;
 my $node = KeyringTest->new_node(
 	'main',
 	conf => <<"END"
-keyring.gcp_endpoint = '$kms->{endpoint}'
-keyring.kms_ca_file = '$kms->{ca_file}'
-keyring.gcp_credentials_file = '$kms->{credentials_file}'
+@{[ $kms->settings ]}
 keyring.cache_ttl = '1s'
 keyring.cache_grace = '4s'
 keyring.kms_timeout = '2s'

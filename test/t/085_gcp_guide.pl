@@ -10,9 +10,7 @@ my $kms = KmsServer->start;
 my $key = $kms->create_key('projects/customer-project/locations/europe-west3/keyRings/databases/cryptoKeys/acme');
 $kms->grant($key);
 my $node = KeyringTest->new_node('main', conf => <<"END");
-keyring.gcp_endpoint = '$kms->{endpoint}'
-keyring.kms_ca_file = '$kms->{ca_file}'
-keyring.gcp_credentials_file = '$kms->{credentials_file}'
+@{[ $kms->settings ]}
 END
 keyring_db($node);
 

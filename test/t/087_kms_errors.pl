@@ -10,9 +10,7 @@ use KmsServer;
 my $kms = KmsServer->start;
 my $node = KeyringTest->new_node('main', conf => <<"END");
 max_connections = 150
-keyring.gcp_endpoint = '$kms->{endpoint}'
-keyring.kms_ca_file = '$kms->{ca_file}'
-keyring.gcp_credentials_file = '$kms->{credentials_file}'
+@{[ $kms->settings ]}
 keyring.kms_timeout = '8s'
 keyring.cache_ttl = '1h'
 keyring.max_cached_keys = 100

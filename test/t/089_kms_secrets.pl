@@ -13,9 +13,7 @@ my $kms = KmsServer->start;
 my $node = KeyringTest->new_node('main', conf => <<"END");
 shared_buffers = 2MB
 log_min_messages = debug1
-keyring.gcp_endpoint = '$kms->{endpoint}'
-keyring.kms_ca_file = '$kms->{ca_file}'
-keyring.gcp_credentials_file = '$kms->{credentials_file}'
+@{[ $kms->settings ]}
 keyring.cache_ttl = '1d'
 END
 my $name = $kms->create_key('k');

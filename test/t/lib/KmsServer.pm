@@ -77,6 +77,21 @@ sub start
 	return $self;
 }
 
+=item $kms->settings
+
+Lines of postgresql.conf by which a server finds this service, with its credentials file.
+
+=cut
+
+sub settings
+{
+	my ($self) = @_;
+	return join "\n",
+	  "keyring.gcp_endpoint = '$self->{endpoint}'",
+	  "keyring.kms_ca_file = '$self->{ca_file}'",
+	  "keyring.gcp_credentials_file = '$self->{credentials_file}'";
+}
+
 =item $kms->stop
 
 Ends the server, at once.
