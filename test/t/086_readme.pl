@@ -48,7 +48,6 @@ sub run_shell
 }
 
 my ($sql_blocks, $dumps) = (0, 0);
-my $dumped = '';
 while ($text =~ /^```(\w*)\n(.*?)^```$/msg)
 {
 	my ($kind, $block) = ($1, $2);
@@ -61,7 +60,6 @@ while ($text =~ /^```(\w*)\n(.*?)^```$/msg)
 	if ($kind eq 'sql') { run_sql($block); $sql_blocks++ }
 	elsif ($block =~ /pg_dump/)
 	{
-		$dumped = $block =~ /^PGOPTIONS/ ? $block : '';
 		run_shell($block);
 		$dumps++;
 	}
