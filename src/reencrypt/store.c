@@ -47,7 +47,9 @@ kr_reencrypt_add(KrTarget *target, TupleTableSlot *row, int values, Size bytes)
 	ExecStoreVirtualTuple(pending->moved);
 	pending->moved->tts_tableOid = RelationGetRelid(target->relation);
 	target->pending_bytes += bytes;
-	return target->npending == (int) lengthof(target->pending) || target->pending_bytes >= KR_PENDING_BYTES;
+	/* where rows are not in buffers, the slot is all that holds this one's values */
+	return pending->stored == NULL || target->npending == (int) lengthof(target->pending) ||
+		target->pending_bytes >= KR_PENDING_BYTES;
 }
 
 /* Whether a transaction has left its mark on the row, running or not. A glance without a lock, to save one where nobody is. */

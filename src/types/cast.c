@@ -105,18 +105,30 @@ typedef struct OpenCall
 	KrMemo *memo;
 } OpenCall;
 
+static Datum
+open_once(const KrBaseType *base, Datum value)
+{
+	struct varlena *envelope = kr_types_detoast(value);
+	Datum result = base->open(base, envelope, KR_FOR_USER);
+
+	kr_types_free_detoasted(envelope, value);
+	return result;
+}
+
 /*
  * The condition of a join is evaluated for every pair of rows that may match, and the same column may stand in
  * several expressions, whose call sites share the memo. Of a value out of line the header alone would be a visit to its table.
  */
 static Datum
-open_again(OpenCall *call, FunctionCallInfo fcinfo)
+open_again(OpenCall *call, FunctionCallInfo fcinfo, Datum value)
 {
 	const KrBaseType *base = call->call.base;
 
 	if (call->memo == NULL)
 		call->memo = kr_types_memo_shared(base, fcinfo->flinfo->fn_mcxt);
-	return datumCopy(kr_types_memo_open(call->memo, PG_GETARG_DATUM(0)), base->by_value, base->typlen);
+	if (!kr_types_memo_pays(call->memo))
+		return open_once(base, value);
+	return datumCopy(kr_types_memo_open(call->memo, value), base->by_value, base->typlen);
 }
 
 Datum
@@ -124,14 +136,9 @@ keyring_value_open(PG_FUNCTION_ARGS)
 {
 	OpenCall *call = KR_CALL(fcinfo, OpenCall);
 	Datum value = PG_GETARG_DATUM(0);
-	struct varlena *envelope;
-	Datum result;
 
 	if (call->again && !VARATT_IS_EXTERNAL(DatumGetPointer(value)))
-		return open_again(call, fcinfo);
+		PG_RETURN_DATUM(open_again(call, fcinfo, value));
 	call->again = true;
-	envelope = kr_types_detoast(value);
-	result = call->call.base->open(call->call.base, envelope, KR_FOR_USER);
-	kr_types_free_detoasted(envelope, value);
-	PG_RETURN_DATUM(result);
+	PG_RETURN_DATUM(open_once(call->call.base, value));
 }

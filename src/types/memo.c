@@ -26,6 +26,10 @@
 #define KR_MEMO_HASH_MAX (1024 * 1024)
 #define KR_MEMO_SPARES 4
 
+/* so many values that were not known, one after the other, stream past; then this many times as many go by unremembered */
+#define KR_MEMO_PATIENCE (2 * KR_MEMO_MAX)
+#define KR_MEMO_PAUSE 15
+
 typedef struct Entry
 {
 	bool used;
@@ -49,6 +53,8 @@ struct KrMemo
 	uint32 nentries; /* a power of two */
 	uint32 most;     /* what nentries may become */
 	uint32 misses;   /* since the table has its size */
+	uint32 streak;   /* misses since something was found */
+	uint32 passed;   /* values that went by since then */
 	uint32 hand;     /* where to look for something to drop */
 	Entry *previous; /* what the previous call returned */
 	Entry spare[KR_MEMO_SPARES];
@@ -280,11 +286,24 @@ find(KrMemo *memo, Datum value, bool passes)
 	entry = &memo->entries[hash_key(key) & (memo->nentries - 1)];
 	for (int i = 0; i < KR_MEMO_SPARES && !holds(entry, key); i++)
 		entry = &memo->spare[i];
-	if (!holds(entry, key))
+	memo->streak = holds(entry, key) ? 0 : memo->streak + 1;
+	if (memo->streak > 0)
 		entry = open_entry(memo, key, value, passes);
 	kr_types_free_detoasted(header, value);
 	memo->previous = entry;
 	return entry;
+}
+
+bool
+kr_types_memo_pays(KrMemo *memo)
+{
+	if (memo->streak < KR_MEMO_PATIENCE)
+		return true;
+	if (memo->passed++ < KR_MEMO_PATIENCE * KR_MEMO_PAUSE)
+		return false;
+	memo->streak = 0;
+	memo->passed = 0;
+	return true;
 }
 
 Datum

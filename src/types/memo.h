@@ -28,6 +28,12 @@ extern KrMemo *kr_types_memo_shared(const KrBaseType *base, MemoryContext contex
  */
 extern Datum kr_types_memo_open(KrMemo *memo, Datum envelope);
 
+/*
+ * False while values stream past of which none was met twice: who could open the value itself should. Asked again
+ * some thousand values later, it says true for a while, as what comes then may be another loop. Call it once for each value.
+ */
+extern bool kr_types_memo_pays(KrMemo *memo);
+
 /* The equality token: the stored one, or one made of the opened value and kept. */
 extern void kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope);
 

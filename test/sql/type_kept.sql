@@ -45,6 +45,18 @@ SELECT opened() - :before BETWEEN 10000 AND 13500 AS opened_once;
 RESET enable_sort;
 SELECT kept_bytes() < 20000 AS wiped;
 
+-- what streams past is opened once for all expressions of its row; a loop that comes after it is noticed
+SET max_parallel_workers_per_gather = 0;
+CREATE TABLE lone AS SELECT 'lone'::encrypted_text AS r;
+SELECT opened() AS before \gset
+SELECT sum(length(r) + octet_length(r)) FROM grouped;
+SELECT opened() - :before BETWEEN 10000 AND 10001 AS opened_once;
+SELECT opened() AS before \gset
+SELECT count(*) FROM (SELECT i, r FROM grouped UNION ALL SELECT i, r FROM generate_series(1, 40000) i, lone) x WHERE length(r) < 4 + i;
+SELECT opened() - :before BETWEEN 11000 AND 35000 AS noticed;
+RESET max_parallel_workers_per_gather;
+SELECT kept_bytes() < 20000 AS wiped;
+
 -- nor is it there for the next role
 SELECT count(*) FROM t a, t b WHERE a = b;
 SELECT count(*) FROM t a, t b WHERE ARRAY[a.n] < ARRAY[b.n];
