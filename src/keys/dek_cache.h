@@ -113,9 +113,6 @@ extern void kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const
  */
 extern bool kr_keys_cache_copy(KrSecret *out, const KrWrapped *key, bool failed);
 
-/* A refusal that was heard outside of the cache's own calls counts as much: the key leaves memory. Anything else is ignored. */
-extern void kr_keys_cache_heard(const KrWrapped *key, KrStatus status, const KrKmsReport *report);
-
 /* Milliseconds until the next recheck is due; -1 when nothing is cached. */
 extern long kr_keys_cache_next_due(void);
 

@@ -301,23 +301,6 @@ kr_keys_cache_copy(KrSecret *out, const KrWrapped *key, bool failed)
 	return found;
 }
 
-void
-kr_keys_cache_heard(const KrWrapped *key, KrStatus status, const KrKmsReport *report)
-{
-	uint8 digest[KR_DIGESTBYTES];
-	int index;
-
-	if (!kr_keys_is_refusal(status))
-		return;
-	kr_keys_digest(digest, key);
-	LWLockAcquire(kr_keys_cache_lock, LW_EXCLUSIVE);
-	index = kr_keys_cache_find(digest);
-	if (index >= 0 && kr_keys_cache->slots[index].state == KR_SLOT_READY)
-		store(&kr_keys_cache->slots[index], index, status, NULL, report);
-	LWLockRelease(kr_keys_cache_lock);
-	ConditionVariableBroadcast(&kr_keys_cache->changed);
-}
-
 long
 kr_keys_cache_next_due(void)
 {

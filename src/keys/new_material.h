@@ -9,8 +9,9 @@
 #include "keys/store.h"
 
 /*
- * Has the KMS worker make and wrap a data key, for the provider, resource and uuid in row, and fills in the rest but id, tag and
- * state. rows: all keys of the database, of which one that can be had yields the token key. Throws when none can, or when the wrapping fails.
+ * Has the KMS worker make and wrap a data key, for the provider, resource and uuid in row, and fills in the rest but id,
+ * tag and state. rows: all keys of the database, of which one that can be had yields the token key. Throws when none
+ * can, or when the wrapping fails.
  */
 extern void kr_keys_new_material(KrKeyRow *row, List *rows);
 

@@ -224,8 +224,9 @@ wrap_with_token_key(KrTask *task)
 }
 
 /*
- * The other key is asked for, although it may be in memory: what its owner has just forbidden is not to be copied. Only where nobody
- * answers is memory as good as it is for reading.
+ * The other key is asked for, although it may be in memory: what its owner has just forbidden is not to be copied. Only
+ * where nobody answers is memory as good as it is for reading. A refusal leaves memory alone, for the next verification to
+ * empty: whoever tries what can still be done after a root key was lost must not lose the rest by that.
  */
 static void
 get_token_key(KrTask *task)
@@ -241,7 +242,6 @@ after_unwrap_other(KrTask *task, KrStatus status)
 {
 	if (status == KR_OK)
 		status = verify(task);
-	kr_keys_cache_heard(&task->request->other, status, report_of(task));
 	if (status == KR_OK ||
 		(status != KR_KMS_ABORTED && !kr_keys_is_refusal(status) &&
 		 kr_keys_cache_copy(&task->material, &task->request->other, true)))
@@ -258,8 +258,6 @@ after_unwrap(KrTask *task, KrStatus status)
 {
 	if (status == KR_OK)
 		status = verify(task);
-	if (task->number >= 0)
-		kr_keys_cache_heard(&task->request->key, status, report_of(task));
 	if (status == KR_OK && task->number >= 0 && task->request->op == KR_REQUEST_REWRAP)
 		go(task, KR_STAGE_WRAP, KR_KMS_WRAP);
 	else
