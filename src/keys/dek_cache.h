@@ -50,6 +50,9 @@ kr_keys_cache_valid(const KrCacheRef *ref)
 		pg_atomic_read_u64(&kr_keys_cache_generations[ref->slot]) == ref->generation;
 }
 
+/* Whether a failure says that the key's owner took it away, rather than that nobody answered. */
+extern bool kr_keys_is_refusal(KrStatus status);
+
 /* ---- backends ---- */
 
 /* Finds the key if it is in memory; never waits. */
@@ -103,6 +106,12 @@ extern bool kr_keys_cache_next(KrCacheWork *work);
  */
 extern void kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const KrSecret *material,
 								 const KrKmsReport *report);
+
+/*
+ * A copy of a key that is in memory, for the time that its service gives no answer; false when it is not there, or has
+ * to be asked for. failed: it has just been asked for; otherwise only while it is too early to ask again.
+ */
+extern bool kr_keys_cache_copy(KrSecret *out, const KrWrapped *key, bool failed);
 
 /* Milliseconds until the next recheck is due; -1 when nothing is cached. */
 extern long kr_keys_cache_next_due(void);

@@ -130,9 +130,8 @@ kr_keys_cache_next(KrCacheWork *work)
 	return index >= 0;
 }
 
-/* Whether a failure says that the key's owner took it away, rather than that nobody answered. */
-static bool
-is_refusal(KrStatus status)
+bool
+kr_keys_is_refusal(KrStatus status)
 {
 	switch (status)
 	{
@@ -191,7 +190,7 @@ store_failure(KrCacheSlot *slot, int index, KrStatus status, TimestampTz now)
 	TimestampTz end_of_grace = TimestampTzPlusMilliseconds(kr_keys_cache_verified_at(slot),
 														   (int64) kr_guc_cache_grace * 1000);
 
-	if (slot->state == KR_SLOT_READY && !is_refusal(status) && now < end_of_grace)
+	if (slot->state == KR_SLOT_READY && !kr_keys_is_refusal(status) && now < end_of_grace)
 	{
 		/* the last attempt is when grace ends, so that it lasts no longer than was promised */
 		slot->retry_at = Min(TimestampTzPlusMilliseconds(now, wait_before_recheck(slot, status)), end_of_grace);
@@ -276,6 +275,30 @@ kr_keys_cache_finish(const KrCacheWork *work, KrStatus status, const KrSecret *m
 	}
 	LWLockRelease(kr_keys_cache_lock);
 	ConditionVariableBroadcast(&kr_keys_cache->changed);
+}
+
+bool
+kr_keys_cache_copy(KrSecret *out, const KrWrapped *key, bool failed)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint8 digest[KR_DIGESTBYTES];
+	bool found = false;
+	int index;
+
+	kr_keys_digest(digest, key);
+	LWLockAcquire(kr_keys_cache_lock, LW_SHARED);
+	index = kr_keys_cache_find(digest);
+	if (index >= 0)
+	{
+		KrCacheSlot *slot = &kr_keys_cache->slots[index];
+
+		found = slot->state == KR_SLOT_READY && (failed || now < slot->retry_at) &&
+			!kr_keys_cache_overdue(kr_keys_cache_verified_at(slot), now);
+		if (found)
+			*out = slot->material;
+	}
+	LWLockRelease(kr_keys_cache_lock);
+	return found;
 }
 
 long

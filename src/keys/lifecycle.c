@@ -11,6 +11,7 @@
 #include "crypto/random.h"
 #include "keys/destroy.h"
 #include "keys/lifecycle.h"
+#include "keys/new_material.h"
 #include "keys/request.h"
 #include "keys/ring.h"
 #include "kms/provider.h"
@@ -77,14 +78,13 @@ kr_keys_require_primary(void)
 static void
 fail(const KrKeyRow *row, const KrRequestResult *result, const char *verb)
 {
-	const char *what = row->id == 0 ? "a key" : kr_pg_key_words(row->id, row->label);
 	KrFailure failure = {
 		.status = result->status,
 		.message = kr_pg_words_for_admin(&result->report),
 		.hint = result->report.hint
 	};
 
-	kr_pg_throw(&failure, psprintf("%s %s", verb, what));
+	kr_pg_throw(&failure, psprintf("%s %s", verb, kr_pg_key_words(row->id, row->label)));
 }
 
 static const KrKmsProvider *
@@ -180,86 +180,16 @@ unused_tag(List *rows)
 	return tag;
 }
 
-/* The key to take the token key from: the primary, else the newest that is left. */
-static KrKeyRow *
-choose_source(List *rows)
-{
-	KrKeyRow *source = NULL;
-	ListCell *lc;
-
-	foreach(lc, rows)
-	{
-		KrKeyRow *row = lfirst(lc);
-
-		if (row->state == KR_KEY_PRIMARY)
-			return row;
-		if (row->state != KR_KEY_DESTROYED)
-			source = row;
-	}
-	return source;
-}
-
-/* A root key may be made only where nothing is wrapped by one yet: a second one would hide that the first is lost. */
-static bool
-has_managed(List *rows)
-{
-	ListCell *lc;
-
-	foreach(lc, rows)
-	{
-		KrKeyRow *row = lfirst(lc);
-
-		if (row->state != KR_KEY_DESTROYED && strcmp(row->wrapped.provider, "managed") == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Asks the worker for a wrapped data key that shares the database's token key. */
-static void
-make_material(KrKeyRow *row, List *rows)
-{
-	KrRequest *request = palloc0(sizeof(KrRequest));
-	KrRequestResult *result = palloc(sizeof(KrRequestResult));
-	KrKeyRow *source = choose_source(rows);
-
-	request->op = KR_REQUEST_CREATE;
-	request->key = row->wrapped;
-	request->may_create_root_key = !has_managed(rows);
-	request->has_other = source != NULL;
-	if (source != NULL)
-		request->other = source->wrapped;
-	kr_keys_request(result, request);
-	if (result->status != KR_OK)
-		fail(row, result, "create");
-
-	if (result->report.notice[0] != '\0')
-		ereport(WARNING, (errmsg("%s", result->report.notice)));
-	if (result->describe_status != KR_OK)
-		ereport(WARNING,
-				(errmsg("could not read the metadata of the wrapping key: %s",
-						kr_pg_words_for_admin(&result->describe_report)),
-				 result->describe_report.hint[0] ? errhint("%s", result->describe_report.hint) : 0));
-	row->wrapped.wrap_len = result->wrap.len;
-	memcpy(row->wrapped.wrap, result->wrap.bytes, result->wrap.len);
-	memcpy(row->wrapped.check_value, result->check_value, KR_HMACBYTES);
-	memcpy(row->token_key_id, result->token_key_id, KR_TOKEN_KEY_IDBYTES);
-	strlcpy(row->wrapped.kek_version, result->wrap.kek_version, sizeof(row->wrapped.kek_version));
-	strlcpy(row->protection, result->description.protection, sizeof(row->protection));
-}
-
 /* False when another session created the database's first key meanwhile, with a token key of its own. */
 static bool
 store_staged(KrKeyRow *row)
 {
 	List *rows;
-	KrKeyRow *source;
 	KrKeyRow *last;
 
 	kr_keys_store_lock();
 	rows = kr_keys_store_read();
-	source = choose_source(rows);
-	if (source != NULL && memcmp(source->token_key_id, row->token_key_id, KR_TOKEN_KEY_IDBYTES) != 0)
+	if (!kr_keys_share_token_key(rows, row->token_key_id))
 		return false;
 
 	last = rows == NIL ? NULL : llast(rows);
@@ -291,7 +221,7 @@ kr_keys_create(const char *provider, const char *resource, const char *label)
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					 errmsg("could not create a key: other sessions created keys at the same time"),
 					 errhint("Try again.")));
-		make_material(row, kr_keys_store_read());
+		kr_keys_new_material(row, kr_keys_store_read());
 	} while (!store_staged(row));
 	return row->id;
 }

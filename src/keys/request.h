@@ -42,6 +42,7 @@ typedef struct KrRequestResult
 	char identity[KR_KMS_IDENTITYMAX]; /* of TRY and IDENTIFY */
 	KrStatus status;
 	KrKmsReport report;
+	bool other_failed; /* of CREATE: it was the other key that could not be had, so a third one may do */
 	KrStatus describe_status;
 	KrKmsReport describe_report;
 	KrKmsDescription description;

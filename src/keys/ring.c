@@ -376,7 +376,7 @@ kr_keys_ready_to_verify(KrKey *key)
 	ereport(WARNING,
 			(errmsg("envelopes under %s are taken in without being verified",
 					kr_pg_key_words(key->row.id, key->row.label)),
-			 report.message[0] ? errdetail("The key is not available: %s.", report.message) : 0,
+			 report.message[0] ? errdetail("The key is not available: %s", kr_pg_sentence(report.message)) : 0,
 			 errhint("%s", report.hint)));
 	return false;
 }

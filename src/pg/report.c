@@ -75,12 +75,29 @@ kr_pg_key_words(int32 key_id, const char *label)
 	return psprintf("key %d", key_id);
 }
 
+/* Length without a full stop: words of a service often end as a sentence does, ours never do. */
+static int
+length_without_stop(const char *words)
+{
+	int len = (int) strlen(words);
+
+	while (len > 0 && strchr(". ", words[len - 1]) != NULL)
+		len--;
+	return len;
+}
+
+char *
+kr_pg_sentence(const char *words)
+{
+	return psprintf("%.*s.", length_without_stop(words), words);
+}
+
 char *
 kr_pg_words_for_admin(const KrKmsReport *report)
 {
 	if (report->complaint[0] == '\0')
-		return pstrdup(report->message);
-	return psprintf("%s: %s", report->message, report->complaint);
+		return pnstrdup(report->message, length_without_stop(report->message));
+	return psprintf("%s: %.*s", report->message, length_without_stop(report->complaint), report->complaint);
 }
 
 void
@@ -94,12 +111,12 @@ kr_pg_throw(const KrFailure *failure, const char *doing)
 		ereport(ERROR,
 				(errcode(report->sqlstate),
 				 errmsg("could not %s: %s", doing, report->why),
-				 has_detail ? errdetail("%s.", failure->message) : 0,
+				 has_detail ? errdetail("%s", kr_pg_sentence(failure->message)) : 0,
 				 errhint("%s", hint)));
 	ereport(ERROR,
 			(errcode(report->sqlstate),
 			 errmsg("could not %s with %s: %s", doing,
 					kr_pg_key_words(failure->key_id, failure->label), report->why),
-			 has_detail ? errdetail("%s.", failure->message) : 0,
+			 has_detail ? errdetail("%s", kr_pg_sentence(failure->message)) : 0,
 			 errhint("%s", hint)));
 }

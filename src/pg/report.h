@@ -26,6 +26,9 @@ extern int kr_pg_sqlstate(KrStatus status);
 /* Throws. doing: "open a value", "wrap the data key": completes "could not ...". */
 pg_noreturn extern void kr_pg_throw(const KrFailure *failure, const char *doing);
 
+/* Words as a sentence, with one full stop, palloc'd. */
+extern char *kr_pg_sentence(const char *words);
+
 /* A provider's words with what the operator's program said, palloc'd: for holders of the admin capability only. */
 extern char *kr_pg_words_for_admin(const KrKmsReport *report);
 

@@ -10,6 +10,7 @@
 #include "keys/kek_health.h"
 #include "keys/request.h"
 #include "kms/http.h"
+#include "pg/report.h"
 #include "postmaster/interrupt.h"
 #include "storage/pmsignal.h"
 #include "utils/memutils.h"
@@ -87,12 +88,17 @@ report_of(KrTask *task)
 static void
 log_failure(KrStatus status, const KrKmsReport *report)
 {
+	char *words = kr_pg_words_for_admin(report);
+	char *sentence = kr_pg_sentence(words);
+
 	ereport(LOG,
 			(errmsg("keyring could not unwrap a data key: %s", kr_crypto_status_name(status)),
-			 report->message[0] ? errdetail_internal("%s%s%s.", report->message, report->complaint[0] ? ": " : "",
-													 report->complaint) :
-								  0,
+			 words[0] ? errdetail_internal("%s", sentence) : 0,
 			 report->hint[0] ? errhint("%s", report->hint) : 0));
+
+	/* nothing else frees them: this process lives as long as the server */
+	pfree(words);
+	pfree(sentence);
 }
 
 static void
@@ -207,21 +213,44 @@ wrap_new(KrTask *task, const KrSecret *other)
 		end(task, status);
 }
 
+/* The other key's material is there. */
+static void
+wrap_with_token_key(KrTask *task)
+{
+	KrSecret other = task->material;
+
+	wrap_new(task, &other);
+	kr_crypto_secret_wipe(&other);
+}
+
+/*
+ * The other key is asked for, although it may be in memory: what its owner has just forbidden is not to be copied. Only
+ * where nobody answers is memory as good as it is for reading. A refusal leaves memory alone, for the next verification to
+ * empty: whoever tries what can still be done after a root key was lost must not lose the rest by that.
+ */
+static void
+get_token_key(KrTask *task)
+{
+	if (kr_keys_cache_copy(&task->material, &task->request->other, false))
+		wrap_with_token_key(task);
+	else
+		go(task, KR_STAGE_UNWRAP_OTHER, KR_KMS_UNWRAP);
+}
+
 static void
 after_unwrap_other(KrTask *task, KrStatus status)
 {
-	KrSecret other = { 0 };
-
 	if (status == KR_OK)
 		status = verify(task);
-	if (status != KR_OK)
+	if (status == KR_OK ||
+		(status != KR_KMS_ABORTED && !kr_keys_is_refusal(status) &&
+		 kr_keys_cache_copy(&task->material, &task->request->other, true)))
 	{
-		end(task, status);
+		wrap_with_token_key(task);
 		return;
 	}
-	other = task->material;
-	wrap_new(task, &other);
-	kr_crypto_secret_wipe(&other);
+	task->result->other_failed = true;
+	end(task, status);
 }
 
 static void
@@ -391,7 +420,7 @@ kr_worker_begin_request(void)
 	{
 		case KR_REQUEST_CREATE:
 			if (task->request->has_other)
-				go(task, KR_STAGE_UNWRAP_OTHER, KR_KMS_UNWRAP);
+				get_token_key(task);
 			else
 				wrap_new(task, NULL);
 			break;
