@@ -11,6 +11,8 @@
 
 #include "crypto/random.h"
 
+#define MOVED_MAX 8192 /* longer ones take the same registers */
+
 KrStatus
 kr_crypto_secret_random(KrSecret *out, size_t len)
 {
@@ -46,8 +48,26 @@ kr_crypto_secret_equal(const KrSecret *a, const KrSecret *b)
 	return CRYPTO_memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
+/*
+ * memcpy takes the widest registers that the processor has. Those which the compiler does not use (zmm16 to zmm31 of
+ * x86-64) keep the last bytes that came through them until the next copy of a like size, perhaps for hours, and a core dump
+ * shows them. Only the C library knows which it takes for which size: so it moves zeros, by each of its ways.
+ */
+void
+kr_crypto_registers_wipe(void)
+{
+	/* one that the compiler does not see through, or there would be nothing to do */
+	static void *(*const volatile move)(void *, const void *, size_t) = memcpy;
+	static const uint8_t zeros[MOVED_MAX];
+	static uint8_t unused[MOVED_MAX];
+
+	for (size_t size = 1; size <= MOVED_MAX; size *= 2)
+		move(unused, zeros, size);
+}
+
 void
 kr_crypto_secret_wipe(KrSecret *secret)
 {
 	OPENSSL_cleanse(secret, sizeof(*secret));
+	kr_crypto_registers_wipe();
 }

@@ -3,7 +3,7 @@
  *
  * Holder of secret bytes. Secrets live in one of these, inline, so that no
  * copy is left behind by a reallocation, and are wiped by their owner on every
- * path out. A KrSecret may stand in shared memory.
+ * path out; so are the registers through which they were copied. A KrSecret may stand in shared memory.
  */
 #ifndef KR_CRYPTO_SECRET_H
 #define KR_CRYPTO_SECRET_H
@@ -33,5 +33,8 @@ extern bool kr_crypto_secret_equal(const KrSecret *a, const KrSecret *b);
 
 /* Overwrites with zeros in a way the compiler may not remove; len becomes 0. */
 extern void kr_crypto_secret_wipe(KrSecret *secret);
+
+/* The same for what copying left in the processor's registers; for owners of secrets that are in no KrSecret. */
+extern void kr_crypto_registers_wipe(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 
+#include "crypto/secret.h"
 #include "kms/http_request.h"
 #include "kms/wiping.h"
 
@@ -402,4 +403,5 @@ kr_kms_http_free(KrHttpRequest *request)
 	kr_kms_http_signals_back(&before);
 	kr_kms_wiping_free(request->sent);
 	kr_kms_wiping_free(request);
+	kr_crypto_registers_wipe();
 }
