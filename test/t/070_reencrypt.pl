@@ -6,7 +6,7 @@ use KeyringTest;
 use KeyringHold;
 use MIME::Base64 ();
 
-my $node = KeyringTest->new_node('main', fsync => 1, streaming => 1, conf => <<'END');
+my $node = KeyringTest->new_node('main', fsync => 1, conf => <<'END');
 wal_level = logical
 max_prepared_transactions = 5
 keyring.cache_ttl = '1s'
@@ -183,32 +183,7 @@ fast();
 sql_ok($node, q(SELECT keyring_reencrypt('person')), 'another one is started');
 ends_right($key, 'after a cancelled job');
 
-# --- the table is changed meanwhile -----------------------------------------------------------
-
-for my $change (
-	'VACUUM FULL person',
-	'REINDEX TABLE person',
-	'ALTER TABLE person ADD COLUMN more encrypted_text',
-	'ALTER TABLE person ALTER COLUMN id TYPE bigint'
-  )
-{
-	($key) = start_slowly();
-	sql_ok($node, $change, $change);
-	ends_right($key, $change);
-}
-
-sql_ok($node, q(CREATE TABLE going (id int, note encrypted_text)), 'a table to drop');
-for my $change ('TRUNCATE going', 'DROP TABLE going')
-{
-	sql_value($node, 'INSERT INTO going SELECT id, note FROM person');
-	slow();
-	$key = new_key();
-	$job = sql_value($node, q(SELECT keyring_reencrypt('going')));
-	wait_for($node, $in_middle, 't', 'a job is in the middle');
-	sql_ok($node, $change, $change);
-	fast();
-	sql_ok($node, 'CALL keyring_wait_for_job()', "$change: the job ends");
-}
+# --- the rights of the owner --------------------------------------------------------------------
 
 # A function in an index runs as the table's owner; a row for which it throws stops nobody.
 sql_ok($node, <<'END', 'an index with a function of the table owner');
@@ -370,24 +345,6 @@ sql_is(
 	($key - 1) . " 1, $key 3,  1",
 	'the other rows are moved'
 );
-
-# --- a standby is promoted in the middle ------------------------------------------------------
-
-($key) = start_slowly();
-$node->safe_psql('postgres', 'ALTER SYSTEM SET keyring.reencrypt_delay = 2000');
-$node->reload;
-my $standby = KeyringTest::new_standby($node, 'standby');
-wait_for($standby, q(SELECT state FROM keyring_jobs ORDER BY id DESC LIMIT 1),
-	'running', 'a standby sees a job in the middle');
-$node->stop('immediate');
-$standby->promote;
-$standby->safe_psql('postgres', "ALTER SYSTEM RESET keyring.$_") for qw(reencrypt_batch_time reencrypt_delay);
-$standby->reload;
-sql_ok($standby, 'CALL keyring_wait_for_job()', 'promoted, it goes on with the job');
-sql_is($standby, q(SELECT DISTINCT key_id FROM keyring_census('person')), $key, 'to the end');
-sql_is($standby, q(SELECT id FROM person WHERE name = 'name 77'), '77', 'and reads the values');
-$standby->stop;
-$node->start;
 
 # Flips a bit of the value of column v in the row with this id, at an offset into the envelope, with the server down.
 sub damage

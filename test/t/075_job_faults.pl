@@ -1,5 +1,5 @@
-# A job in the middle of which its table is changed, its client is killed, the extension is to be dropped or no
-# worker is to be had; what one table does to the others; what the doctor says; and waiting for a job at its edges.
+# Jobs in the middle of which their tables are changed, the extension is to be dropped or no worker is to be had; what one
+# table does to the others; what the doctor says; and waiting for a job at its edges.
 use strict;
 use warnings FATAL => 'all';
 
@@ -9,12 +9,13 @@ use KeyringTest;
 my $node = KeyringTest->new_node('main', conf => <<'END');
 wal_level = logical
 autovacuum = off
-max_worker_processes = 4
+max_worker_processes = 40
+keyring.reencrypt_workers = 32
 keyring.reencrypt_batch_time = 1
 END
 keyring_db($node);
 keyring_db($node, 'other');
-sql_ok($node, 'CREATE EXTENSION amcheck', 'amcheck');
+sql_ok($node, 'CREATE EXTENSION amcheck; CREATE SCHEMA shop', 'amcheck');
 
 # How long a job rests after each batch.
 sub delay
@@ -32,138 +33,110 @@ sub new_key
 	return $id;
 }
 
-my $in_middle = q(SELECT state = 'running' AND next_block > 0 AND next_block < end_block AND moved > 0
-	FROM keyring_job ORDER BY id DESC LIMIT 1);
-
-# A table under the last key, and a job over it that is in its middle.
-sub start_slowly
+sub make_table
 {
-	my ($arguments) = @_;
-	sql_value($node, <<'END');
-DROP SCHEMA IF EXISTS shop CASCADE;
-DROP TABLE IF EXISTS person;
-CREATE SCHEMA shop;
-CREATE TABLE person (id int PRIMARY KEY, name encrypted_text(searchable) UNIQUE, note encrypted_text, plain text);
-INSERT INTO person SELECT i, 'name ' || i, 'note ' || i, 'plain ' || i FROM generate_series(1, 1000) i;
+	my ($table) = @_;
+	return <<"END";
+CREATE TABLE $table (id int PRIMARY KEY, name encrypted_text(searchable) UNIQUE, note encrypted_text, plain text);
+INSERT INTO $table SELECT i, 'name ' || i, 'note ' || i, 'plain ' || i FROM generate_series(1, 1000) i;
 END
-	delay(50);
-	my $key = new_key();
-	my $job = sql_value($node, "SELECT keyring_reencrypt(${\($arguments // q('person'))})");
-	wait_for($node, $in_middle, 't', 'a job is in the middle');
-	return ($key, $job);
 }
 
-# --- the table is changed -----------------------------------------------------------------------
+my $in_middle = q(SELECT count(*) FROM keyring_job
+	WHERE state = 'running' AND next_block > 0 AND next_block < end_block AND moved > 0);
 
-my $all = q(SELECT md5(string_agg(concat_ws('|', id, name, note), ',' ORDER BY id)) FROM person);
+# --- tables are changed -------------------------------------------------------------------------
+
+# Of table t, a job of its own for each: what is done, what is read, what must be read then, if not what was before.
+my $all = q(SELECT md5(string_agg(concat_ws('|', id, name, note), ',' ORDER BY id)) FROM t);
 my @changes = (
-	# what is done, what is read, and what must be read then
-	[ 'CLUSTER person USING person_pkey', $all, undef ],
-	[ 'REINDEX TABLE CONCURRENTLY person', $all, undef ],
-	[ 'DROP INDEX person_again', $all, undef ],
-	[ 'ALTER TABLE person SET SCHEMA shop', $all =~ s/FROM person/FROM shop.person/r, undef ],
-	[ 'ALTER TABLE person RENAME COLUMN name TO called', $all =~ s/name/called/r, undef ],
-	[ 'ALTER TABLE person DROP COLUMN note', $all =~ s/note/'note ' || id/r, undef ],
-	[
-		q(ALTER TABLE person ADD COLUMN more encrypted_text DEFAULT 'x'),
-		q(SELECT count(*) FROM person WHERE more = 'x'),
-		1000
-	],
-	[ q(SELECT keyring_decrypt_column('person', 'note')), $all, undef ],
-	[
-		q(SELECT keyring_encrypt_column('person', 'plain')),
-		q(SELECT count(*) FROM person WHERE plain = 'plain ' || id),
-		1000
-	],
-	[ 'ALTER TABLE person ALTER COLUMN note TYPE encrypted_text(searchable)', $all, undef ],
-	[ q(UPDATE person SET plain = 'x'; VACUUM person), $all, undef ],
-	[
-		q(DELETE FROM person WHERE id > 500; VACUUM person),
-		'SELECT count(*), max(name::text) FROM person',
-		'500|name 99'
-	],
-	[ 'ALTER TABLE person SET UNLOGGED', $all, undef ]
+	[ 'CLUSTER t USING t_pkey', $all ],
+	[ 'VACUUM FULL t', $all ],
+	[ 'REINDEX TABLE t', $all ],
+	[ 'REINDEX TABLE CONCURRENTLY t', $all ],
+	[ 'ALTER TABLE t DROP CONSTRAINT t_name_key', $all ],
+	[ 'ALTER TABLE t SET SCHEMA shop', $all =~ s/FROM t/FROM shop.t/r ],
+	[ 'ALTER TABLE t RENAME COLUMN name TO called', $all =~ s/name/called/r ],
+	[ 'ALTER TABLE t ALTER COLUMN id TYPE bigint', $all ],
+	[ 'ALTER TABLE t DROP COLUMN note', $all =~ s/note/'note ' || id/r ],
+	[ q(ALTER TABLE t ADD COLUMN more encrypted_text DEFAULT 'x'), q(SELECT count(*) FROM t WHERE more = 'x'), 1000 ],
+	[ q(SELECT keyring_decrypt_column('t', 'note')), $all ],
+	[ q(SELECT keyring_encrypt_column('t', 'plain')), q(SELECT count(*) FROM t WHERE plain = 'plain ' || id), 1000 ],
+	[ 'ALTER TABLE t ALTER COLUMN note TYPE encrypted_text(searchable)', $all ],
+	[ q(UPDATE t SET plain = 'x'; VACUUM t), $all ],
+	[ q(DELETE FROM t WHERE id > 500; VACUUM t), 'SELECT count(*), max(name::text) FROM t', '500|name 99' ],
+	[ 'ALTER TABLE t SET UNLOGGED', $all ],
+	[ 'ALTER TABLE t INHERIT root', $all ],
+	[ 'TRUNCATE t', 'SELECT count(*) FROM t', 0 ],
+	[ 'DROP TABLE t', q(SELECT to_regclass('t') IS NULL), 't' ]
 );
-for my $case (@changes)
+
+# What is written for table t, for the one with this number.
+sub at
 {
-	my ($change, $query, $expected) = @$case;
-	my $index = $change =~ /DROP INDEX/;
-	my ($key, $job) = start_slowly();
-	sql_ok($node, 'CREATE INDEX person_again ON person (name)', 'an index is made') if $index;
-	$expected //= sql_value($node, $all);
-	my $answer = sql_value($node, "$change; $query");
-	is($answer =~ s/^\s+//r, $expected, $change);
-	delay(0);
-	sql_ok($node, "CALL keyring_wait_for_job($job)", "$change: the job ends");
-	sql_is($node, 'SELECT DISTINCT key_id FROM keyring_census()', $key, "$change: every value is under the new key");
-	sql_is($node, $query, $expected, "$change: values are what they were");
-	sql_is($node, 'SELECT count(*) FROM keyring_unrecoverable', '0', "$change: none is given up");
+	my ($sql, $number) = @_;
+	return $sql =~ s/\bt(?=\b|_)/t$number/gr;
 }
 
-# A job for one column means that column, whatever it is called.
-my ($key, $job) = start_slowly(q('person', 'note'));
-sql_ok(
-	$node,
-	'ALTER TABLE person RENAME COLUMN note TO remark; ALTER TABLE person RENAME COLUMN name TO note',
-	'the column of a job is renamed, and another gets its name'
+my $renamed = @changes;
+sql_value(
+	$node, join '',
+	'CREATE TABLE root (name encrypted_text(searchable), note encrypted_text);',
+	map { make_table("t$_") } 0 .. $renamed
 );
-delay(0);
-sql_ok($node, 'CALL keyring_wait_for_job()', 'the job ends');
-sql_is(
-	$node,
-	q(SELECT column_name, min(key_id), max(key_id) FROM keyring_census('person') GROUP BY 1 ORDER BY 1),
-	join("\n", 'note|' . ($key - 1) . '|' . ($key - 1), "remark|$key|$key"),
-	'it has moved the column that it was started for'
-);
-sql_is($node, "SELECT column_name FROM keyring_jobs WHERE id = $job", 'remark', 'which is shown by its name of now');
+my @before = map { sql_value($node, at($all, $_)) } 0 .. $#changes;
+delay(60_000);
+my $key = new_key();
+my $old = $key - 1;
+sql_value($node, join ';', map { "SELECT keyring_reencrypt('t$_')" } 0 .. $#changes);
+my $job = sql_value($node, "SELECT keyring_reencrypt('t$renamed', 'note')");
+wait_for($node, $in_middle, @changes + 1, 'jobs are in the middle of their tables');
 
-# --- processes and the extension ----------------------------------------------------------------
-
-($key, $job) = start_slowly();
-my $session = background($node);
-my $backend = $session->query_safe('BEGIN; UPDATE person SET plain = plain; SELECT pg_backend_pid()');
-kill 'KILL', $backend;
-wait_for(
-	$node,
-	"SELECT pg_postmaster_start_time() IS NOT NULL AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $backend)",
-	't',
-	'the server is back after kill -9 of a client in the middle of an UPDATE'
-);
-delay(0);
-sql_ok($node, 'CALL keyring_wait_for_job()', 'kill -9 of a client: the job ends');
-sql_is(
-	$node, q(SELECT DISTINCT key_id FROM keyring_census('person')),
-	$key, 'kill -9 of a client: every value is under the new key'
-);
-sql_is(
-	$node, q(SELECT count(*) FROM person WHERE note = 'note ' || id),
-	'1000', 'kill -9 of a client: values are what they were'
-);
-
-($key, $job) = start_slowly();
 sql_fails(
 	$node, 'DROP EXTENSION keyring',
 	'2BP01',
 	qr/other objects depend on it/,
-	'DROP EXTENSION in the middle of a job'
+	'DROP EXTENSION in the middle of jobs'
 );
 sql_fails(
 	$node, 'DROP EXTENSION keyring CASCADE',
 	'2BP01',
 	qr/encrypted column/,
-	'DROP EXTENSION CASCADE in the middle of a job'
+	'DROP EXTENSION CASCADE in the middle of jobs'
 );
 sql_ok(
 	$node,
-	'BEGIN; DROP TABLE person; DROP EXTENSION keyring; ROLLBACK',
-	'the extension without a column is dropped, and is not'
+	"BEGIN; SET keyring.allow_drop_cascade = on; DROP EXTENSION keyring CASCADE; ROLLBACK",
+	'it is dropped, and is not'
+);
+
+for my $number (0 .. $#changes)
+{
+	my ($change, $query, $expected) = @{ $changes[$number] };
+	my $answer = sql_value($node, at("$change; $query", $number));
+	is($answer =~ s/^\s+//r, $expected // $before[$number], $change);
+}
+sql_ok(
+	$node,
+	"ALTER TABLE t$renamed RENAME COLUMN note TO remark; ALTER TABLE t$renamed RENAME COLUMN name TO note",
+	'the column of a job is renamed, and another gets its name'
 );
 delay(0);
-sql_ok($node, 'CALL keyring_wait_for_job()', 'DROP EXTENSION: the job ends');
-sql_is(
-	$node, q(SELECT DISTINCT key_id FROM keyring_census('person')),
-	$key, 'DROP EXTENSION: every value is under the new key'
-);
+wait_for($node, q(SELECT count(*) FROM keyring_jobs WHERE state <> 'completed'), 0, 'every job ends');
+
+for my $number (0 .. $#changes)
+{
+	my ($change, $query, $expected) = @{ $changes[$number] };
+	sql_is($node, at($query, $number), $expected // $before[$number], "$change: values are what they were");
+}
+sql_is($node, 'SELECT relation, column_name, key_id FROM keyring_census() WHERE key_id <> ' . $key,
+	"t$renamed|note|$old",
+	'every value is under the new key, but for the column that has got the name of the one that a job was for');
+sql_is($node, "SELECT column_name FROM keyring_jobs WHERE id = $job", 'remark', 'which is shown by its name of now');
+sql_is($node, 'SELECT count(*) FROM keyring_unrecoverable', '0', 'no value is given up');
+sql_value($node, "DROP TABLE root, $_")
+  for join ', ', map { "t$_" } grep { $changes[$_][0] !~ /DROP TABLE|SCHEMA/ } 0 .. $#changes;
+sql_value($node, "DROP SCHEMA shop CASCADE; DROP TABLE t$renamed");
 
 # --- one table does not stop the others ---------------------------------------------------------
 
@@ -176,12 +149,11 @@ INSERT INTO second TABLE first;
 INSERT INTO third TABLE first;
 CREATE PUBLICATION broken FOR TABLE second;
 END
-my $keys =
-  q(SELECT relation, min(key_id), max(key_id) FROM keyring_census() WHERE relation <> 'person'::regclass GROUP BY 1 ORDER BY 1);
+my $keys = q(SELECT relation, min(key_id), max(key_id) FROM keyring_census() GROUP BY 1 ORDER BY 1);
 my $locker = background($node);
 $locker->query_safe('BEGIN; LOCK TABLE first');
 $key = new_key();
-my $old = $key - 1;
+$old = $key - 1;
 $job = sql_value($node, 'SELECT keyring_reencrypt()');
 wait_for(
 	$node, "SELECT state FROM keyring_jobs WHERE id = $job",
@@ -202,9 +174,15 @@ sql_is(
 	'the doctor says what it waits for'
 );
 # of the round between, nothing is to be seen
-my %states;
-$states{ sql_value($node, "SELECT state FROM keyring_jobs WHERE id = $job") }++ for 1 .. 40;
-is(join(' ', sort keys %states), 'waiting', 'it stays waiting while it tries again');
+sql_ok($node, <<"END", 'it stays waiting while it tries again');
+DO \$\$ BEGIN
+	FOR i IN 1 .. 100 LOOP
+		ASSERT (SELECT state = 'waiting' FROM keyring_jobs WHERE id = $job);
+		COMMIT;
+		PERFORM pg_sleep(0.02);
+	END LOOP;
+END \$\$
+END
 my $earlier = background($node);
 $earlier->query_safe('BEGIN; SELECT pg_current_xact_id()');
 sql_ok($node, 'ALTER TABLE second REPLICA IDENTITY FULL', 'a replica identity');
@@ -228,8 +206,13 @@ sql_ok($node, 'DROP TABLE first, second, third', 'they have served');
 
 # --- no worker to be had ------------------------------------------------------------------------
 
-($key, $job) = start_slowly();
+$node->append_conf('postgresql.conf', 'max_worker_processes = 4');
+$node->restart;
 delay(1000);
+sql_value($node, make_table('person'));
+$key = new_key();
+$job = sql_value($node, 'SELECT keyring_reencrypt()');
+wait_for($node, $in_middle, 1, 'a job is in the middle');
 sql_is($node, "SELECT ok, detail FROM keyring_doctor() WHERE subject = 'job $job'",
 	't|is running', 'a job that runs is well');
 my $position = log_position($node);
@@ -291,7 +274,8 @@ sql_fails(
 );
 my $waiter = start_sql($node, "CALL keyring_wait_for_job($job)", name => 'waiter');
 wait_until_waiting($node, 'waiter');
-sql_is($node,
+# but for the moments in which it looks
+wait_for($node,
 	q(SELECT backend_xmin IS NULL, backend_xid IS NULL FROM pg_stat_activity WHERE application_name = 'waiter'),
 	't|t', 'whoever waits holds back no VACUUM');
 sql_ok($node, "SELECT keyring_cancel_job($job)", 'the job is cancelled');
