@@ -27,6 +27,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "search/expr.h"
@@ -238,7 +239,9 @@ give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
 	expr->opfuncid = comparing_function(&comparison, expr->opno, tokens);
 	expr->inputcollid = own_collation(left);
 	expr->args = list_make2(left, right);
-	if (tokens)
+
+	/* a timestamp is another moment when the time zone has changed within the statement */
+	if (tokens && !(comparison.type->base->oid == TIMESTAMPTZOID && ((FuncExpr *) right)->funcid == comparison.type->fittings))
 		kr_search_hash_operands(expr, linitial(((FuncExpr *) right)->args), comparison.type->token_eq, context->params);
 }
 
