@@ -221,6 +221,21 @@ function of_one_type(    k) {
 	every_form("||", "jsonb", "jsonb", "jsonb")
 }
 
+# Operands of another type than the column's: the token of the value that equals them, or one that no value has.
+function fittings(    i, n, list, name, j, takes, result) {
+	n = split("smallint integer bigint real date timestamp timestamptz", list, " ")
+	for (i = 1; i <= n; i++)
+		for (j = 0; j < 2; j++) {
+			name = "keyring_" list[i] "_fitting" (j ? "s" : "")
+			takes = j ? "anyarray" : "anyelement"
+			printf "CREATE FUNCTION %s(%s) RETURNS encrypted_%s%s\n    LANGUAGE c STABLE STRICT PARALLEL SAFE COST %d " \
+				"SUPPORT keyring_cost_support\n    AS 'MODULE_PATHNAME', 'keyring_value_fitting%s';\n",
+				name, takes, list[i], j ? "[]" : "", j ? 200 : 60, j ? "s" : ""
+			describe("pg_proc", "'" name "(" takes ")'::regprocedure::oid",
+				"operand: seals the value of type " sql(list[i]) " that equals one of another type, or one that no value equals")
+		}
+}
+
 # --- functions ------------------------------------------------------------------------------------
 
 function overload(name, arguments, result, expressions) {
@@ -296,6 +311,7 @@ BEGIN {
 	json_casts()
 	operators()
 	of_one_type()
+	fittings()
 	number_functions()
 	date_functions()
 	print_descriptions()

@@ -148,8 +148,10 @@ kr_search_is_operand(const KrEncryptedType *type, Node *expr)
 	if (!IsA(expr, FuncExpr))
 		return false;
 	function = ((FuncExpr *) expr)->funcid;
-	return function == type->operand || function == type->operand_self ||
-		function == type->operands || function == type->operands_self;
+	if (function == type->operand || function == type->operands)
+		return true;
+	return function == type->operand_self || function == type->operands_self || function == type->fitting ||
+		function == type->fittings;
 }
 
 /* The typmod that a cast was given as its second argument. */

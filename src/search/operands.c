@@ -27,9 +27,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "search/expr.h"
+#include "search/hashing.h"
+#include "search/narrow.h"
 #include "search/operands.h"
 #include "search/uncast.h"
 #include "search/widen.h"
@@ -40,6 +43,7 @@ typedef struct OperandContext
 {
 	List *queries;
 	bool filtering; /* in WHERE or ON of the innermost: before any grouping */
+	ParamListInfo params;
 } OperandContext;
 
 /*
@@ -54,12 +58,32 @@ is_searchable(const KrEncryptedType *type, Node *expr)
 		kr_search_cast_argument(type, expr) == NULL;
 }
 
+static bool is_stored(Query *query, Var *var);
+
+/* Whether a column of a query's result is a table's; with a set operation, whether it is in all of the queries. */
+static bool
+is_stored_result(Query *query, Node *operation, AttrNumber column)
+{
+	TargetEntry *entry;
+
+	if (operation != NULL && IsA(operation, SetOperationStmt))
+		return is_stored_result(query, ((SetOperationStmt *) operation)->larg, column) &&
+			is_stored_result(query, ((SetOperationStmt *) operation)->rarg, column);
+	if (operation != NULL)
+	{
+		query = rt_fetch(castNode(RangeTblRef, operation)->rtindex, query->rtable)->subquery;
+		return is_stored_result(query, query->setOperations, column);
+	}
+	entry = get_tle_by_resno(query->targetList, column);
+	return entry != NULL && IsA(entry->expr, Var) && ((Var *) entry->expr)->varlevelsup == 0 &&
+		is_stored(query, (Var *) entry->expr);
+}
+
 /* Whether a column of a query is, in the end, a column of a table. */
 static bool
 is_stored(Query *query, Var *var)
 {
 	RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
-	TargetEntry *entry;
 	Node *alias;
 
 	if (var->varattno <= 0)
@@ -70,11 +94,7 @@ is_stored(Query *query, Var *var)
 			return rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE ||
 				rte->relkind == RELKIND_MATVIEW;
 		case RTE_SUBQUERY:
-			entry = get_tle_by_resno(rte->subquery->targetList, var->varattno);
-			if (entry == NULL || !IsA(entry->expr, Var) || rte->subquery->setOperations != NULL)
-				return false;
-			var = (Var *) entry->expr;
-			return var->varlevelsup == 0 && is_stored(rte->subquery, var);
+			return is_stored_result(rte->subquery, rte->subquery->setOperations, var->varattno);
 		case RTE_JOIN:
 			alias = list_nth(rte->joinaliasvars, var->varattno - 1);
 			return alias != NULL && IsA(alias, Var) && is_stored(query, (Var *) alias);
@@ -133,6 +153,15 @@ own_collation(Node *searchable)
 	while (IsA(searchable, CollateExpr))
 		searchable = (Node *) ((CollateExpr *) searchable)->arg;
 	return exprCollation(searchable);
+}
+
+/* With a value of another type a column is compared by tokens only if it is sure to have them. */
+static bool
+is_narrowable(Oid opno, List *args, OperandContext *context)
+{
+	Node *column = kr_search_narrowable(opno, args);
+
+	return column != NULL && is_stored_searchable(kr_search_type_of(column), column, context);
 }
 
 /* expr is a copy, with its operands already treated. */
@@ -194,6 +223,7 @@ give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
 	KrComparison comparison;
 	Node *left;
 	Node *right;
+	bool tokens;
 
 	if (!is_equality(&comparison, expr->opno, expr->args, expr->inputcollid))
 		return;
@@ -201,13 +231,18 @@ give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
 	right = lsecond(expr->args);
 	if (!is_searchable(comparison.type, left))
 		return;
+	tokens = has_token(comparison.type, left, context);
 
 	if (!kr_search_is_operand(comparison.type, right))
 		right = (Node *) kr_search_operands(comparison.type, right);
 	expr->opno = kr_search_operator(&comparison, KR_ENC_ENC);
-	expr->opfuncid = comparing_function(&comparison, expr->opno, has_token(comparison.type, left, context));
+	expr->opfuncid = comparing_function(&comparison, expr->opno, tokens);
 	expr->inputcollid = own_collation(left);
 	expr->args = list_make2(left, right);
+
+	/* a timestamp is another moment when the time zone has changed within the statement */
+	if (tokens && !(comparison.type->base->oid == TIMESTAMPTZOID && ((FuncExpr *) right)->funcid == comparison.type->fittings))
+		kr_search_hash_operands(expr, linitial(((FuncExpr *) right)->args), comparison.type->token_eq, context->params);
 }
 
 static Node *give_tokens_mutator(Node *node, OperandContext *context);
@@ -262,15 +297,20 @@ give_tokens_mutator(Node *node, OperandContext *context)
 		case T_NullIfExpr:
 			if (context->filtering)
 				kr_search_uncast((OpExpr *) result);
+			if (is_narrowable(((OpExpr *) result)->opno, ((OpExpr *) result)->args, context))
+				kr_search_narrow((OpExpr *) result);
 			kr_search_widen((OpExpr *) result);
 			give_token((OpExpr *) result, context);
 			break;
 		case T_ScalarArrayOpExpr:
 			if (context->filtering)
 				kr_search_uncast_array((ScalarArrayOpExpr *) result);
+			if (is_narrowable(((ScalarArrayOpExpr *) result)->opno, ((ScalarArrayOpExpr *) result)->args, context))
+				kr_search_narrow_array((ScalarArrayOpExpr *) result);
 			kr_search_widen_array((ScalarArrayOpExpr *) result);
 			give_tokens((ScalarArrayOpExpr *) result, context);
 			open_once((ScalarArrayOpExpr *) result);
+			kr_search_open_beside_array((ScalarArrayOpExpr *) result);
 			break;
 		default:
 			break;
@@ -279,9 +319,9 @@ give_tokens_mutator(Node *node, OperandContext *context)
 }
 
 void
-kr_search_give_tokens(Query *query)
+kr_search_give_tokens(Query *query, ParamListInfo params)
 {
-	OperandContext context = { NIL, false };
+	OperandContext context = { NIL, false, params };
 
 	give_tokens_in_query(query, &context, QTW_DONT_COPY_QUERY);
 }

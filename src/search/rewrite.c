@@ -90,13 +90,13 @@ prepare_walker(Node *node, bool *compares)
 }
 
 void
-kr_search_prepare(Query *query)
+kr_search_prepare(Query *query, ParamListInfo params)
 {
 	bool compares = false;
 
 	prepare_walker((Node *) query, &compares);
 	if (compares)
-		kr_search_give_tokens(query);
+		kr_search_give_tokens(query, params);
 }
 
 /* What a query is analyzed for. */
@@ -171,7 +171,7 @@ post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 	if (kr_search_planning > 0)
 	{
 		kr_search_expand_views(query);
-		kr_search_prepare(query);
+		kr_search_prepare(query, NULL);
 	}
 }
 
@@ -184,7 +184,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	if (!kr_search_active())
 		return next(parse, query_string, cursor_options, params);
 
-	kr_search_prepare(parse);
+	kr_search_prepare(parse, params);
 	kr_search_planning++;
 	PG_TRY();
 	{

@@ -11,7 +11,7 @@
  *
  * What is equal must stay so, and nothing else become equal. PostgreSQL also converts any number to real without being
  * asked, and rounds it; it compares a plain real with such a number as double precision. That comparison stays as it is.
- * A date may be no timestamp: it is converted only where that lets an index find it.
+ * Dates are left to narrow.c, too: there are some beyond the last timestamp.
  */
 #include "postgres.h"
 
@@ -20,6 +20,8 @@
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_coerce.h"
+#include "parser/parse_node.h"
+#include "parser/parse_oper.h"
 #include "pg/extension.h"
 #include "search/expr.h"
 #include "search/widen.h"
@@ -30,9 +32,8 @@ static const char *const comparators[] = {
 	[KR_EQ] = "=", [KR_NE] = "<>", [KR_LT] = "<", [KR_LE] = "<=", [KR_GE] = ">=", [KR_GT] = ">"
 };
 
-/* Whether an operator is one of the extension's comparisons of an encrypted type with a plain one. */
-static bool
-find_comparison(KrComparison *out, Oid opno)
+bool
+kr_search_other_comparison(KrComparison *out, Oid opno)
 {
 	HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(opno));
 	Form_pg_operator form;
@@ -57,7 +58,10 @@ find_comparison(KrComparison *out, Oid opno)
 	return found;
 }
 
-/* Whether the conversion is what PostgreSQL itself compares by: a real with another number is compared as double precision. */
+/*
+ * Whether the conversion is what PostgreSQL itself compares by: a real with another number is compared as double precision,
+ * a timestamp with a date even where that is beyond the last timestamp.
+ */
 static bool
 keeps_equality(Oid from, Oid to)
 {
@@ -68,7 +72,7 @@ keeps_equality(Oid from, Oid to)
 		from = element;
 		to = get_element_type(to);
 	}
-	return to != FLOAT4OID || from == INT2OID;
+	return (to != FLOAT4OID || from == INT2OID) && to != TIMESTAMPOID && to != TIMESTAMPTZOID;
 }
 
 /* The plain operand of such a comparison, converted to type, or NULL when that is no implicit conversion, or one that rounds. */
@@ -83,25 +87,13 @@ converted(Node *plain, Oid type)
 	return coerce_type(NULL, plain, from, type, -1, COERCION_IMPLICIT, COERCE_IMPLICIT_CAST, -1);
 }
 
-/* Whether to convert: always where it cannot fail, else for what tokens can decide. */
-static bool
-is_worthwhile(const KrComparison *comparison, Node *encrypted)
-{
-	Oid base = comparison->type->base->oid;
-
-	if (base != TIMESTAMPOID && base != TIMESTAMPTZOID)
-		return true;
-	return (comparison->comparator == KR_EQ || comparison->comparator == KR_NE) &&
-		KR_TYPMOD_MODE(exprTypmod(encrypted)) == KR_TYPMOD_SEARCHABLE;
-}
-
 bool
 kr_search_may_widen(Oid opno, List *args)
 {
 	KrComparison comparison;
 
 	return kr_search_maybe_ours(opno) && list_length(args) == 2 &&
-		!kr_search_comparison(&comparison, opno, args) && find_comparison(&comparison, opno);
+		!kr_search_comparison(&comparison, opno, args) && kr_search_other_comparison(&comparison, opno);
 }
 
 void
@@ -111,14 +103,12 @@ kr_search_widen(OpExpr *expr)
 	bool plain_first;
 	Node *plain;
 
-	if (!kr_search_may_widen(expr->opno, expr->args) || !find_comparison(&comparison, expr->opno))
+	if (!kr_search_may_widen(expr->opno, expr->args) || !kr_search_other_comparison(&comparison, expr->opno))
 		return;
 	plain_first = comparison.form == KR_BASE_ENC;
 
 	/* the first operand is the result of a NULLIF, so it keeps its type */
 	if (plain_first && IsA(expr, NullIfExpr))
-		return;
-	if (!is_worthwhile(&comparison, plain_first ? lsecond(expr->args) : linitial(expr->args)))
 		return;
 	plain = converted(plain_first ? linitial(expr->args) : lsecond(expr->args), comparison.type->base->oid);
 	if (plain == NULL)
@@ -134,8 +124,8 @@ kr_search_widen_array(ScalarArrayOpExpr *expr)
 	KrComparison comparison;
 	Node *array;
 
-	if (!kr_search_may_widen(expr->opno, expr->args) || !find_comparison(&comparison, expr->opno) ||
-		comparison.form != KR_ENC_BASE || !is_worthwhile(&comparison, linitial(expr->args)))
+	if (!kr_search_may_widen(expr->opno, expr->args) || !kr_search_other_comparison(&comparison, expr->opno) ||
+		comparison.form != KR_ENC_BASE)
 		return;
 	array = converted(lsecond(expr->args), comparison.type->base_array);
 	if (array == NULL)
@@ -143,4 +133,21 @@ kr_search_widen_array(ScalarArrayOpExpr *expr)
 	expr->opno = kr_search_operator(&comparison, KR_ENC_BASE);
 	expr->opfuncid = get_opcode(expr->opno);
 	expr->args = list_make2(linitial(expr->args), array);
+}
+
+void
+kr_search_open_beside_array(ScalarArrayOpExpr *expr)
+{
+	KrComparison comparison;
+	Node *opened;
+	List *name;
+
+	if (!kr_search_may_widen(expr->opno, expr->args) || !kr_search_other_comparison(&comparison, expr->opno) ||
+		comparison.form != KR_ENC_BASE || exprType(linitial(expr->args)) != comparison.type->oid ||
+		kr_search_element_type_of(lsecond(expr->args)) != NULL)
+		return;
+	opened = (Node *) kr_search_open(comparison.type, linitial(expr->args));
+	name = list_make2(makeString("pg_catalog"), makeString(get_opname(expr->opno)));
+	memcpy(expr, make_scalar_array_op(make_parsestate(NULL), name, expr->useOr, opened, lsecond(expr->args), expr->location),
+		   sizeof(ScalarArrayOpExpr));
 }

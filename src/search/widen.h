@@ -7,6 +7,10 @@
 #define KR_SEARCH_WIDEN_H
 
 #include "nodes/primnodes.h"
+#include "search/expr.h"
+
+/* Whether an operator is one of the extension's comparisons of an encrypted type with another one. */
+extern bool kr_search_other_comparison(KrComparison *out, Oid opno);
 
 /* Whether an operator is a comparison that the functions below may change. */
 extern bool kr_search_may_widen(Oid opno, List *args);
@@ -17,5 +21,8 @@ extern bool kr_search_may_widen(Oid opno, List *args);
  */
 extern void kr_search_widen(OpExpr *expr);
 extern void kr_search_widen_array(ScalarArrayOpExpr *expr);
+
+/* What is left of these opens the value once for the whole array, in place. */
+extern void kr_search_open_beside_array(ScalarArrayOpExpr *expr);
 
 #endif

@@ -91,6 +91,10 @@ typedef struct KrEncryptedType
 	Oid operands;      /* keyring_text_operands(text[]) returns encrypted_text[] */
 	Oid operands_self; /* keyring_text_operands(encrypted_text[]) */
 
+	/* the same for values of types that fitting.h lists; InvalidOid where it lists none */
+	Oid fitting;  /* keyring_integer_fitting(anyelement) returns encrypted_integer */
+	Oid fittings; /* keyring_integer_fittings(anyarray) returns encrypted_integer[] */
+
 	/* operators, indexed by KrOperand; all InvalidOid where the base type has no equality */
 	Oid eq[3], ne[3];
 	Oid lt[3], le[3]; /* by plaintext */

@@ -16,6 +16,7 @@
 #include "commands/extension.h"
 #include "pg/extension.h"
 #include "types/basetype.h"
+#include "types/fitting.h"
 #include "types/init.h"
 #include "types/kept.h"
 #include "utils/builtins.h"
@@ -117,6 +118,11 @@ fill_type(KrEncryptedType *out, const KrBaseType *base, Oid enc, Oid schema)
 	out->operand_self = find_function(&search, "operand", 1, enc, InvalidOid, InvalidOid);
 	out->operands = find_function(&search, "operands", 1, out->base_array, InvalidOid, InvalidOid);
 	out->operands_self = find_function(&search, "operands", 1, out->array, InvalidOid, InvalidOid);
+	if (kr_types_has_fitting(base->oid))
+	{
+		out->fitting = find_function(&search, "fitting", 1, ANYELEMENTOID, InvalidOid, InvalidOid);
+		out->fittings = find_function(&search, "fittings", 1, ANYARRAYOID, InvalidOid, InvalidOid);
+	}
 	out->token_eq = find_function(&search, "token_eq", 2, enc, enc, InvalidOid);
 	find_operators(out->eq, &search, "=", enc, base->oid);
 	find_operators(out->ne, &search, "<>", enc, base->oid);

@@ -76,7 +76,8 @@ below_operand(Node *node)
 	if (!IsA(node, FuncExpr) || list_length(call->args) != 1)
 		return node;
 	type = kr_types_lookup(call->funcresulttype);
-	if (type == NULL || (call->funcid != type->operand && call->funcid != type->operand_self))
+	if (type == NULL ||
+		(call->funcid != type->operand && call->funcid != type->operand_self && call->funcid != type->fitting))
 		return node;
 	return linitial(call->args);
 }

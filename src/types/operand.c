@@ -11,16 +11,22 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/primnodes.h"
 #include "types/call.h"
 #include "types/envelope.h"
+#include "types/fitting.h"
 #include "types/kept.h"
+#include "pgtime.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 KR_FUNCTION(keyring_value_operand);
 KR_FUNCTION(keyring_value_operand_self);
 KR_FUNCTION(keyring_value_operands);
+KR_FUNCTION(keyring_value_fitting);
+KR_FUNCTION(keyring_value_fittings);
 KR_FUNCTION(keyring_value_operands_self);
 
 /* Bytes that tell one argument from another. */
@@ -45,9 +51,16 @@ typedef struct OperandCall
 	Kept latest; /* replaced while results of it may be in use, so copies are handed out */
 	KrKept kept;
 
-	/* of arrays */
+	/* of arrays; what they are made of is the base type, or from */
 	Oid encrypted_type;
+	int16 typlen;
+	bool by_value;
 	char align;
+
+	/* of values of other types */
+	Oid from;
+	KrFitting fitting;
+	pg_tz *zone;
 } OperandCall;
 
 static inline bool
@@ -122,17 +135,14 @@ remember(OperandCall *operand, Key key, const struct varlena *result, FunctionCa
 	keep(operand->first.result == NULL ? &operand->first : &operand->latest, key, result, context);
 }
 
-Datum
-keyring_value_operand(PG_FUNCTION_ARGS)
+static struct varlena *
+operand_of(OperandCall *operand, Datum plain, FunctionCallInfo fcinfo)
 {
-	OperandCall *operand = KR_CALL(fcinfo, OperandCall);
 	const KrBaseType *base = operand->call.base;
-	Datum plain = PG_GETARG_DATUM(0);
 	struct varlena *detoasted = NULL;
 	struct varlena *result;
 	Key key;
 
-	kr_keys_require_reader();
 	if (base->by_value)
 		key = (Key){ (const char *) &plain, sizeof(Datum) };
 	else if (base->typlen > 0)
@@ -151,7 +161,60 @@ keyring_value_operand(PG_FUNCTION_ARGS)
 	}
 	if (detoasted != NULL)
 		kr_types_free_detoasted(detoasted, plain);
-	PG_RETURN_POINTER(result);
+	return result;
+}
+
+Datum
+keyring_value_operand(PG_FUNCTION_ARGS)
+{
+	kr_keys_require_reader();
+	PG_RETURN_POINTER(operand_of(KR_CALL(fcinfo, OperandCall), PG_GETARG_DATUM(0), fcinfo));
+}
+
+/* What no value equals: the canonical form that its token is made of is that of none. */
+static struct varlena *
+seal_nothing(const KrBaseType *base)
+{
+	static const char zeros[sizeof(int64)] = { 0 };
+	KrCanonical none = { "", 0 };
+
+	Assert(base->size <= sizeof(zeros));
+	return kr_keys_seal(base->oid, zeros, base->size, &none);
+}
+
+/* The conversion depends on the time zone, and so does what is kept. */
+static void
+prepare_fitting(OperandCall *operand, FunctionCallInfo fcinfo, bool array)
+{
+	Oid from = get_fn_expr_argtype(fcinfo->flinfo, 0);
+
+	if (operand->zone != session_timezone)
+	{
+		wipe(operand);
+		operand->zone = session_timezone;
+	}
+	if (operand->fitting != NULL)
+		return;
+	operand->from = array ? get_element_type(from) : from;
+	operand->fitting = kr_types_fitting(operand->call.base->oid, operand->from);
+	if (operand->fitting == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("type %s is not compared with type encrypted_%s by tokens", format_type_be(from), operand->call.base->name),
+				 errhint("Use the operators = and <>, or = ANY: they know how to compare the two.")));
+}
+
+Datum
+keyring_value_fitting(PG_FUNCTION_ARGS)
+{
+	OperandCall *operand = KR_CALL(fcinfo, OperandCall);
+	Datum plain;
+
+	kr_keys_require_reader();
+	prepare_fitting(operand, fcinfo, false);
+	if (operand->fitting(PG_GETARG_DATUM(0), &plain))
+		PG_RETURN_POINTER(operand_of(operand, plain, fcinfo));
+	PG_RETURN_POINTER(seal_nothing(operand->call.base));
 }
 
 /* An envelope of the same value that carries a token. */
@@ -213,23 +276,34 @@ static void
 prepare_arrays(OperandCall *operand)
 {
 	const KrEncryptedType *type;
-	int16 typlen;
-	bool by_value;
+	Oid element = operand->fitting != NULL ? operand->from : operand->call.base->oid;
 
 	if (OidIsValid(operand->encrypted_type))
 		return;
 	type = kr_types_of_base(operand->call.base->oid);
 	if (type == NULL)
 		elog(ERROR, "encrypted type of base type \"%s\" is not in the catalogs", operand->call.base->name);
-	get_typlenbyvalalign(operand->call.base->oid, &typlen, &by_value, &operand->align);
+	get_typlenbyvalalign(element, &operand->typlen, &operand->by_value, &operand->align);
 	operand->encrypted_type = type->oid;
 }
 
-/* An encrypted array of an array of base or encrypted values, of the same shape. */
+static struct varlena *
+element_operand(const OperandCall *operand, Datum value, bool encrypted)
+{
+	const KrBaseType *base = operand->call.base;
+
+	if (encrypted)
+		return has_token(value) ? (struct varlena *) DatumGetPointer(value) : add_token(base, value);
+	if (operand->fitting != NULL && !operand->fitting(value, &value))
+		return seal_nothing(base);
+	return kr_types_seal(base, value, KR_TYPMOD_NONE);
+}
+
+/* An encrypted array of an array of plain or encrypted values, of the same shape. */
 static ArrayType *
 convert_array(OperandCall *operand, ArrayType *array, bool encrypted)
 {
-	const KrBaseType *base = operand->call.base;
+	Oid element = operand->fitting != NULL ? operand->from : operand->call.base->oid;
 	Datum *values;
 	bool *nulls;
 	int n;
@@ -237,31 +311,42 @@ convert_array(OperandCall *operand, ArrayType *array, bool encrypted)
 	if (encrypted)
 		deconstruct_array(array, operand->encrypted_type, -1, false, TYPALIGN_INT, &values, &nulls, &n);
 	else
-		deconstruct_array(array, base->oid, base->typlen, base->by_value, operand->align, &values, &nulls, &n);
+		deconstruct_array(array, element, operand->typlen, operand->by_value, operand->align, &values, &nulls, &n);
 	if (n == 0)
 		return construct_empty_array(operand->encrypted_type);
 
 	for (int i = 0; i < n; i++)
 	{
-		if (nulls[i])
-			continue;
-		if (!encrypted)
-			values[i] = PointerGetDatum(kr_types_seal(base, values[i], KR_TYPMOD_NONE));
-		else if (!has_token(values[i]))
-			values[i] = PointerGetDatum(add_token(base, values[i]));
+		if (!nulls[i])
+			values[i] = PointerGetDatum(element_operand(operand, values[i], encrypted));
 	}
 	return construct_md_array(values, nulls, ARR_NDIM(array), ARR_DIMS(array), ARR_LBOUND(array),
 							  operand->encrypted_type, -1, false, TYPALIGN_INT);
+}
+
+static bool
+is_constant(FunctionCallInfo fcinfo)
+{
+	Node *call = fcinfo->flinfo->fn_expr;
+
+	return call != NULL && IsA(call, FuncExpr) && IsA(linitial(((FuncExpr *) call)->args), Const);
 }
 
 static Datum
 operand_array(FunctionCallInfo fcinfo, bool encrypted)
 {
 	OperandCall *operand = KR_CALL(fcinfo, OperandCall);
-	ArrayType *array = PG_GETARG_ARRAYTYPE_P(0);
-	Key key = { (const char *) array, VARSIZE(array) };
-	struct varlena *result = recall(operand, key);
+	ArrayType *array;
+	Key key;
+	struct varlena *result;
 
+	/* a list may be long: it is not compared for each row with the one that was kept */
+	if (operand->first.key != NULL && is_constant(fcinfo))
+		PG_RETURN_POINTER(operand->first.result);
+
+	array = PG_GETARG_ARRAYTYPE_P(0);
+	key = (Key){ (const char *) array, VARSIZE(array) };
+	result = recall(operand, key);
 	if (result == NULL)
 	{
 		prepare_arrays(operand);
@@ -284,4 +369,12 @@ keyring_value_operands_self(PG_FUNCTION_ARGS)
 {
 	kr_keys_require_reader();
 	return operand_array(fcinfo, true);
+}
+
+Datum
+keyring_value_fittings(PG_FUNCTION_ARGS)
+{
+	kr_keys_require_reader();
+	prepare_fitting(KR_CALL(fcinfo, OperandCall), fcinfo, true);
+	return operand_array(fcinfo, false);
 }

@@ -91,7 +91,7 @@ sub for_each_base
 
 # Not every base type is converted to every other, and json is not compared.
 my %exists = map { $_->[0] => 1 } @catalog;
-my @support = grep { $exists{$_} || !/_to_|^keyring_json_/ }
+my @support = grep { $exists{$_} || !/_to_|_fittings?$|^keyring_json_/ }
   map { for_each_base($_) } map { /`(\w+)`/g } first_cells(section($functions, 'Support functions'));
 my %is_support = map { $_ => 1 } @support;
 same('support functions', \@support,
