@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
 .PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-fuzz check-server check-assert
-.PHONY: check-gcp lint unit fuzz coverage bench bench-reencrypt demo demo-byok dist
+.PHONY: check-gcp lint unit fuzz coverage bench bench-clients bench-reencrypt demo demo-byok dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -27,6 +27,7 @@ help:
 ## make fuzz               TARGET=envelope SECONDS=60; check-fuzz runs each target for a moment, as make check does
 ## make coverage           line coverage per room, from every suite
 ## make bench              design's budgets, measured
+## make bench-clients      a part of it: pgbench in three query modes and round trips over libpq; BENCH=rounds
 ## make bench-reencrypt    a job against a plain UPDATE; BENCH='1000000 5', or with 10000000 rows too: LONG=1
 ## make dist               the zip for PGXN
 ##
@@ -54,6 +55,8 @@ check-gcp:
 
 bench:
 	@test/bench/run $(BENCH)
+bench-clients:
+	@test/bench/run-clients $(BENCH)
 bench-reencrypt:
 	@test/bench/run-reencrypt $(BENCH)
 demo:

@@ -108,22 +108,26 @@ unwrap_detail(const KrKeyRow *row, const KrRequestResult *result)
 	return psprintf("%s, wrapped by %s, opens", kr_keys_state_name(row->state), row->wrapped.kek_version);
 }
 
+/* What helps when the version of the wrapping key that wraps a key is gone. */
+static const char *
+version_hint(const KrKeyRow *row, const KrKmsDescription *description)
+{
+	if (description->version_status == KR_KMS_DESTROYED)
+		return "Values under this key are lost: destroy the key when no value needs it any more.";
+	if (strcmp(description->current_version, row->wrapped.kek_version) == 0)
+		return "Have the wrapping key's owner enable the version again.";
+	return psprintf("Have the wrapping key's owner enable the version again, then: SELECT keyring_rewrap_key(%d)", row->id);
+}
+
 /* Also while the key still opens: it does for a while after its version was taken away. */
 static void
 examine_version(ReturnSetInfo *rsinfo, const KrKeyRow *row, const KrKmsDescription *description)
 {
-	bool current = strcmp(description->current_version, row->wrapped.kek_version) == 0;
-	const char *hint = current ?
-		"Have the wrapping key's owner enable the version again." :
-		psprintf("Have the wrapping key's owner enable the version again, then: SELECT keyring_rewrap_key(%d)", row->id);
-
-	if (description->version_status == KR_KMS_DESTROYED)
-		hint = "Values under this key are lost: destroy the key when no value needs it any more.";
 	if (!kr_keys_kek_is_gone(description->version_status))
 		return;
 	put(rsinfo, kr_pg_key_words(row->id, row->label), false,
 		psprintf("version %s of its wrapping key %s", row->wrapped.kek_version, kr_keys_kek_words(description)),
-		hint);
+		version_hint(row, description));
 }
 
 static void

@@ -19,6 +19,7 @@
 #include "search/around.h"
 #include "search/expr.h"
 #include "search/native.h"
+#include "search/scroll.h"
 #include "search/statement.h"
 
 bool
@@ -119,7 +120,7 @@ cast_targets(List *targets)
 }
 
 void
-kr_search_native_results(Query *query)
+kr_search_native_results(Query *query, bool scrolls)
 {
 	Query *inner;
 
@@ -130,12 +131,14 @@ kr_search_native_results(Query *query)
 	}
 	if (!has_foreign(query->targetList))
 		return;
-	if (goes_on_after_targets(query))
+	if (scrolls || goes_on_after_targets(query))
 	{
 		/* the query's place is known to the caller */
 		inner = palloc(sizeof(Query));
 		memcpy(inner, query, sizeof(Query));
 		memcpy(query, kr_search_select_from(inner), sizeof(Query));
+		if (scrolls)
+			kr_search_keep_apart(query);
 	}
 	cast_targets(query->targetList);
 }

@@ -26,6 +26,7 @@
 #include "search/operands.h"
 #include "search/parameters.h"
 #include "search/rewrite.h"
+#include "search/scroll.h"
 #include "search/sorting.h"
 #include "search/uncast.h"
 #include "search/widen.h"
@@ -104,7 +105,8 @@ typedef enum KrClient
 {
 	KR_NO_CLIENT,        /* something that runs in the server */
 	KR_GIVES_PARAMETERS, /* a client, but what comes out goes into a table */
-	KR_TAKES_RESULTS
+	KR_TAKES_RESULTS,
+	KR_SCROLLS_RESULTS /* takes them, and not in their order */
 } KrClient;
 
 static void
@@ -114,7 +116,7 @@ analyzed_query(ParseState *pstate, Query *query, KrClient client)
 	if (client >= KR_GIVES_PARAMETERS && kr_pg_input_format() == KR_FORMAT_PLAINTEXT)
 		kr_search_native_parameters(pstate, query);
 	if (client >= KR_TAKES_RESULTS && kr_pg_output_format() == KR_FORMAT_PLAINTEXT)
-		kr_search_native_results(query);
+		kr_search_native_results(query, client == KR_SCROLLS_RESULTS);
 }
 
 /* EXPLAIN, DECLARE and CREATE ... AS hold an analyzed query that is planned without passing the hook again. */
@@ -130,6 +132,8 @@ analyzed_utility(ParseState *pstate, Node *statement, KrClient client)
 			break;
 		case T_DeclareCursorStmt:
 			contained = ((DeclareCursorStmt *) statement)->query;
+			if (client == KR_TAKES_RESULTS && (((DeclareCursorStmt *) statement)->options & CURSOR_OPT_SCROLL))
+				client = KR_SCROLLS_RESULTS;
 			break;
 		case T_CreateTableAsStmt:
 			contained = ((CreateTableAsStmt *) statement)->query;
@@ -189,6 +193,8 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	PG_TRY();
 	{
 		result = next(parse, query_string, cursor_options, kr_search_bound_params(params));
+		if (cursor_options & CURSOR_OPT_SCROLL)
+			kr_search_scroll_envelopes(parse, result);
 	}
 	PG_FINALLY();
 	{

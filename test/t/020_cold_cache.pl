@@ -21,16 +21,38 @@ sub counters
 	return split ' ', sql_value($node, $counters);
 }
 
-# Sessions that all wait for the key before it comes. Returns how many, and the lines of pgbench on errors.
+# Until so many sessions are at the door; for as long as more of them come.
+sub wait_until_there
+{
+	my ($sessions) = @_;
+	my $there = 0;
+	my $query = q(SELECT count(*) FROM pg_stat_activity WHERE application_name = 'crowd' AND wait_event = 'advisory');
+	while ($there < $sessions)
+	{
+		my $before = $there;
+		wait_until(sub { ($there = sql_value($node, $query)) > $before }, "more than $before of $sessions sessions");
+	}
+	return;
+}
+
+# Sessions that all wait for the key before it comes. Returns how many, and the lines of pgbench on errors. They first meet
+# at a lock: to start them takes as long as the machine is busy, and a key that is held comes too late after keyring.kms_timeout.
 sub crowd
 {
 	my ($sessions) = @_;
 	my $script = $node->basedir . '/crowd.sql';
 	my ($out, $err) = ('', '');
 	unlink $script;
-	append_to_file($script, "SELECT 1 / (count(*) FILTER (WHERE v::text = 'secret')) FROM t;\n");
+	append_to_file($script, <<'SCRIPT');
+BEGIN;
+SELECT pg_advisory_xact_lock_shared(1);
+SELECT 1 / (count(*) FILTER (WHERE v::text = 'secret')) FROM t;
+END;
+SCRIPT
 
 	$keys->hold;
+	my $door = background($node);
+	$door->query_safe('SELECT pg_advisory_lock(1)');
 	my $run = IPC::Run::start(
 		[
 			$node->installed_command('pgbench'),
@@ -44,6 +66,8 @@ sub crowd
 		'2>',
 		\$err
 	);
+	wait_until_there($sessions);
+	$door->quit;
 	wait_until_waiting($node, 'crowd', $sessions);
 	$keys->release;
 	$run->finish;

@@ -552,38 +552,113 @@ my @scripts = (
 	],
 );
 
+# What the server says to a statement of a script: in the extended protocol to Parse and Describe, too, and in binary form.
+sub said_to
+{
+	my ($wire, $protocol, $statement) = @_;
+	return map { comparable($_) } $wire->query($statement) if $protocol eq 'simple';
+	my $described = comparable($wire->prepare('', $statement));
+	return $described if $described->{error};
+	return ($described, comparable($wire->execute('', format => 'binary')));
+}
+
 for my $case (@scripts)
 {
 	my ($name, $results, @statements) = @$case;
+	for my $protocol ($name =~ /at once/ ? 'simple' : qw(simple extended))
+	{
+		my %said;
+		for my $schema (qw(plain sealed))
+		{
+			my $wire = $wire{$schema};
+			$wire->query('BEGIN');
+			$said{$schema} = [
+				map {
+					my $statement = $_;
+					map { { statement => $statement, %$_ } } said_to($wire, $protocol, $_)
+				} @statements
+			];
+			$wire->query('ROLLBACK');
+			$wire->query('CLOSE ALL; DEALLOCATE ALL');
+		}
+		is_deeply([ grep { $_->{error} } @{ $said{sealed} } ], [], "$name, $protocol: no error");
+		is_deeply(result_types($said{sealed}[-1]), oids($results), "$name, $protocol: types") unless $name =~ /at once/;
+		is_deeply($said{sealed}, $said{plain}, "$name, $protocol: all is as on the plain table");
+	}
+}
+
+# --- parameters of utility statements -------------------------------------------------------------
+
+# name, types of the parameters, the statement, their values, what shows that it has worked, its types
+for my $case (
+	[
+		'a cursor', 'text integer',
+		'DECLARE c SCROLL CURSOR FOR SELECT name, age FROM people WHERE code = $1 AND age < $2',
+		[ 'code 1', 26 ],
+		'FETCH ALL FROM c',
+		'text integer'
+	],
+	[
+		'a cursor WITH HOLD',
+		'text', 'DECLARE c CURSOR WITH HOLD FOR SELECT DISTINCT name FROM people WHERE name >= $1 ORDER BY 1',
+		['name 7'], 'COMMIT; BEGIN; FETCH ALL FROM c', 'text'
+	],
+	[
+		'CREATE TABLE AS',
+		'text', 'CREATE TEMP TABLE made AS SELECT name, born FROM people WHERE name = $1',
+		['name 2'], 'SELECT * FROM made',
+		'text date'
+	],
+	[
+		'EXPLAIN', 'text date',
+		'EXPLAIN SELECT name FROM people WHERE name = $1 AND born > $2',
+		[ 'name 2', undef ],
+		'SELECT 1', 'integer'
+	],
+  )
+{
+	my ($name, $parameters, $statement, $values, $shown, $results) = @$case;
 	my %said;
 	for my $schema (qw(plain sealed))
 	{
 		my $wire = $wire{$schema};
 		$wire->query('BEGIN');
-		$said{$schema} = [ map { { statement => $_, %{ comparable($wire->query($_)) } } } @statements ];
-		$wire->query('ROLLBACK; DEALLOCATE ALL');
+		my $described = $wire->prepare('', $statement);
+		my $executed = $wire->execute('', parameters => $values);
+		is_deeply([ map { $_->{error} // () } $described, $executed ], [], "parameters of $name, $schema: no error");
+		is_deeply($described->{parameters}, oids($parameters), "parameters of $name, $schema: types");
+		$said{$schema} = comparable($wire->query($shown));
+		$wire->query('ROLLBACK');
+		$wire->query('CLOSE ALL');
 	}
-	is_deeply([ grep { $_->{error} } @{ $said{sealed} } ], [], "$name: no error");
-	is_deeply(result_types($said{sealed}[-1]), oids($results), "$name: types") unless $name =~ /at once/;
-	is_deeply($said{sealed}, $said{plain}, "$name: all is as on the plain table");
+	is_deeply(result_types($said{sealed}), oids($results), "parameters of $name: types of what comes");
+	cmp_ok(scalar @{ $said{sealed}{rows} }, '>', 0, "parameters of $name: rows come");
+	is_deeply($said{sealed}, $said{plain}, "parameters of $name: and are those of the plain table");
 }
 
 # --- COPY, which has values and no types ----------------------------------------------------------
 
+my %copies = (
+	'a query' => 'SELECT * FROM people ORDER BY name',
+	'a set operation' => 'SELECT name FROM people UNION SELECT code FROM people ORDER BY 1',
+	'WITH' => 'WITH q AS (SELECT born, doc, uid FROM people) SELECT DISTINCT * FROM q ORDER BY born',
+	'RETURNING' => 'UPDATE people SET age = age WHERE id = 3 RETURNING *'
+);
 for my $format (qw(text csv binary))
 {
-	my %copied;
-	for my $schema (qw(plain sealed))
+	for my $name (sort keys %copies)
 	{
-		my $file = $node->basedir . "/$schema.$format";
-		sql_ok(
-			$node,
-			"SET search_path = $schema; COPY (SELECT * FROM people ORDER BY name) TO '$file' (FORMAT $format)",
-			"COPY of a query, $schema, $format"
-		);
-		$copied{$schema} = slurp_file($file);
+		my %copied;
+		for my $schema (qw(plain sealed))
+		{
+			my $file = $node->basedir . "/$schema.$format";
+			my $answer = $wire{$schema}->query("COPY ($copies{$name}) TO '$file' (FORMAT $format)");
+			is($answer->{error}, undef, "COPY of $name, $schema, $format");
+			$copied{$schema} = slurp_file($file);
+		}
+		cmp_ok(length $copied{sealed}, '>', 60, "COPY of $name, $format: there is something");
+		is($copied{sealed}, $copied{plain}, "COPY of $name, $format: it is the same");
 	}
-	is($copied{sealed}, $copied{plain}, "COPY of a query: $format");
 }
 
 $_->close for values %wire;

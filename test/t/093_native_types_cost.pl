@@ -15,6 +15,8 @@ sql_ok(
 	INSERT INTO t SELECT i, 'value ' || i % 50, 'mark ' || i, i FROM generate_series(1, 1000) i;
 	CREATE INDEX ON t (s);
 	CREATE TABLE few (id integer, s encrypted_text(searchable), r encrypted_text, n encrypted_integer);
+	CREATE TABLE known (s encrypted_text(searchable) UNIQUE, r encrypted_text);
+	INSERT INTO known VALUES ('value 7', 'a');
 	VACUUM ANALYZE t), 'a table'
 );
 
@@ -70,6 +72,10 @@ my @costs = (
 	[ 'INSERT RETURNING', 'INSERT INTO t VALUES (2000, $1, $2, $3) RETURNING r', '1 3 1', '6 5 3', 'a', 'b', '1' ],
 	[ 'UPDATE of all rows', 'UPDATE t SET r = $1', '0 1000 0', '1001 1001 1', 'x' ],
 	[ 'INSERT SELECT', 'INSERT INTO few SELECT * FROM t', '0 0 0' ],
+	[
+		'upsert', 'INSERT INTO known VALUES ($1, $2) ON CONFLICT (s) DO UPDATE SET r = EXCLUDED.r RETURNING r',
+		'1 2 1', '4 3 2', 'value 7', 'b'
+	],
 	[ 'DELETE RETURNING', 'DELETE FROM t WHERE id < 11 RETURNING r', '10 0 0' ],
 );
 
@@ -79,6 +85,85 @@ for my $case (@costs)
 	my $cost = cost_of($wire{on}, $sql, @values);
 	is($cost, $on, "$name: native types on") if defined $on;
 	is(cost_of($wire{off}, $sql, @values), $off // $cost, "$name: native types off");
+}
+
+# The same of several statements of the simple protocol.
+sub cost_of_script
+{
+	my ($wire, @statements) = @_;
+	$wire->query('BEGIN');
+	my @before = counts($wire);
+	my @errors = grep { defined } map { $wire->query($_)->{error}{message} } @statements;
+	my @after = counts($wire);
+	$wire->query('ROLLBACK');
+	$wire->query('CLOSE ALL; DEALLOCATE ALL');
+	return @errors ? "@errors" : join ' ', map { $after[$_] - $before[$_] } 0 .. $#after;
+}
+
+my $file = $node->basedir . '/copied';
+my $join = 'SELECT a.r FROM t a JOIN t b ON a.id + 0 = b.id + 0';
+for my $case (
+	[ 'PREPARE', '0 0 0', undef, 'PREPARE p AS SELECT r FROM t WHERE s = $1' ],
+	[ 'EXPLAIN', '0 0 0', undef, 'EXPLAIN VERBOSE SELECT r FROM t ORDER BY id' ],
+	[ 'EXPLAIN ANALYZE', '1000 0 0', '0 0 0', 'EXPLAIN ANALYZE SELECT r FROM t' ],
+	[ 'EXECUTE', '1000 0 0', undef, 'PREPARE p AS SELECT r FROM t', 'EXECUTE p' ],
+	[
+		'EXECUTE with a parameter, ten times',
+		'200 10 10', undef,
+		'PREPARE p (text) AS SELECT r FROM t WHERE s = $1',
+		(q(EXECUTE p ('value 7'))) x 10
+	],
+	[
+		'a cursor', '15 0 0', undef,
+		'DECLARE c CURSOR FOR SELECT r FROM t ORDER BY id',
+		'FETCH 10 FROM c',
+		'FETCH 5 FROM c'
+	],
+	[ 'MOVE', '15 0 0', '5 0 0', 'DECLARE c CURSOR FOR SELECT r FROM t', 'MOVE 10 FROM c', 'FETCH 5 FROM c' ],
+	[ 'a cursor that is not read', '0 0 0', undef, 'DECLARE c SCROLL CURSOR FOR SELECT r FROM t ORDER BY id' ],
+	[ 'a SCROLL cursor', '1000 0 0', undef, "DECLARE c SCROLL CURSOR FOR $join", 'FETCH ALL FROM c' ],
+	[
+		'a SCROLL cursor, twice the same row',
+		'4 0 0', undef,
+		"DECLARE c SCROLL CURSOR FOR $join",
+		'FETCH 3 FROM c',
+		'FETCH PRIOR FROM c'
+	],
+	[
+		'a cursor WITH HOLD',
+		'1000 0 0', undef, 'DECLARE c CURSOR WITH HOLD FOR SELECT r FROM t',
+		'COMMIT', 'BEGIN', 'FETCH ALL FROM c'
+	],
+	[
+		'WHERE CURRENT OF',
+		'1 0 0', undef,
+		'DECLARE c CURSOR FOR SELECT r FROM t',
+		'FETCH 1 FROM c',
+		'UPDATE t SET id = -1 WHERE CURRENT OF c'
+	],
+	[ 'COPY of a query', '1000 0 0', undef, "COPY (SELECT id, r FROM t ORDER BY id) TO '$file'" ],
+	[ 'COPY of a table', '1000 0 0', undef, "COPY t (id, r) TO '$file'" ],
+	[ 'COPY FROM', '0 1000 0', undef, "COPY few (id, r) FROM '$file'" ],
+	[ 'CREATE TABLE AS', '0 0 0', undef, 'CREATE TABLE made AS SELECT s, r FROM t ORDER BY id' ],
+	[ 'a view', '10 0 0', undef, 'CREATE VIEW w AS SELECT id, r FROM t', 'SELECT r FROM w WHERE id < 11' ],
+	[
+		'a function that is inlined',
+		'10 0 0', undef,
+		q(CREATE FUNCTION f() RETURNS SETOF t LANGUAGE sql STABLE AS 'SELECT * FROM t'),
+		'SELECT r FROM f() WHERE id < 11'
+	],
+	[
+		'MERGE',
+		'0 0 0',
+		undef,
+		q(MERGE INTO few USING t ON few.id = t.id AND t.id < 100 WHEN NOT MATCHED THEN INSERT VALUES (t.id, t.s, t.r, t.n))
+	],
+	[ 'UPDATE from another table', '0 0 0', undef, 'UPDATE t SET r = o.r FROM t o WHERE o.id = t.id + 1' ],
+  )
+{
+	my ($name, $on, $off, @statements) = @$case;
+	is(cost_of_script($wire{on}, @statements), $on, "$name: native types on");
+	is(cost_of_script($wire{off}, @statements), $off // $on, "$name: native types off");
 }
 
 # Rows that others have locked are skipped before they are opened.

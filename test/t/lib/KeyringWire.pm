@@ -177,7 +177,8 @@ sub describe
 
 =item $wire->execute($name, %options)
 
-Bind, Describe and Execute. Options: parameters, format and parameter_format ('text', or 'binary').
+Bind, Describe and Execute. Options: parameters, format and parameter_format ('text', or 'binary'), rows (after so many
+the server waits, until the next statement).
 
 =cut
 
@@ -188,7 +189,7 @@ sub execute
 	my @values = map { defined $_ ? pack('N', length $_) . $_ : pack 'l>', -1 } @{ $options{parameters} // [] };
 	my $body =
 	  pack('Z*Z*nnn', '', $name, 1, $formats[0], scalar @values) . join('', @values) . pack('nn', 1, $formats[1]);
-	$self->_send([ B => $body ], [ D => "P\0" ], [ E => pack 'Z*N', '', 0 ], [ S => '' ]);
+	$self->_send([ B => $body ], [ D => "P\0" ], [ E => pack 'Z*N', '', $options{rows} // 0 ], [ S => '' ]);
 	return $self->_answer;
 }
 
