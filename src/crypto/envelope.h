@@ -80,6 +80,17 @@ kr_crypto_envelope_token(const uint8_t *bytes, size_t len)
 	return bytes + KR_ENVELOPE_HEADERBYTES;
 }
 
+/* Whether a whole envelope is one without a token that a reader need not reject. */
+static inline bool
+kr_crypto_envelope_lacks_token(const uint8_t *bytes, size_t len)
+{
+	const uint8_t *counter = bytes + KR_ENVELOPE_HEADERBYTES - 4;
+
+	return len >= KR_ENVELOPE_HEADERBYTES + KR_XAES_TAGBYTES && bytes[0] == KR_ENVELOPE_MAGIC &&
+		bytes[1] == KR_ENVELOPE_XAES && (bytes[2] & ~KR_ENVELOPE_COMPRESSED) == 0 && bytes[3] == 0 &&
+		(counter[0] | counter[1] | counter[2] | counter[3]) != 0;
+}
+
 /*
  * Seals in to out, which has room for kr_crypto_envelope_size(in_len, header->token != NULL).
  * in may lie in out where the ciphertext will stand, and must not overlap it otherwise.

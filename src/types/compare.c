@@ -22,15 +22,11 @@ KR_FUNCTION(keyring_value_ge);
 KR_FUNCTION(keyring_value_cmp);
 
 KrCompareCall *
-kr_types_compare_call(FunctionCallInfo fcinfo)
+kr_types_compare_call_new(FunctionCallInfo fcinfo)
 {
-	KrCompareCall *call = KR_CALL(fcinfo, KrCompareCall);
+	KrCompareCall *call = kr_types_call_new(fcinfo, sizeof(KrCompareCall));
 
-	if (unlikely(!call->prepared))
-	{
-		call->by_plaintext = fcinfo->flinfo->fn_expr != NULL && IsA(fcinfo->flinfo->fn_expr, MinMaxExpr);
-		call->prepared = true;
-	}
+	call->by_plaintext = fcinfo->flinfo->fn_expr != NULL && IsA(fcinfo->flinfo->fn_expr, MinMaxExpr);
 	return call;
 }
 
@@ -41,10 +37,8 @@ kr_types_is_deterministic(const KrBaseType *base, Oid collation)
 }
 
 void
-kr_types_check_collation(KrCompareCall *call, Oid collation)
+kr_types_look_at_collation(KrCompareCall *call, Oid collation)
 {
-	if (likely(collation == call->deterministic))
-		return;
 	if (!kr_types_is_deterministic(call->call.base, collation))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -61,9 +55,9 @@ kr_types_call_memo(KrCompareCall *call, FunctionCallInfo fcinfo)
 	return call->memo;
 }
 
-/* Whether tokens decide the equality of two envelopes, and how. */
-static inline bool
-decided_by_tokens(Datum a, Datum b, bool *equal)
+/* The same for envelopes that are stored out of line, or compressed. */
+static pg_noinline bool
+decided_by_headers(Datum a, Datum b, bool *equal)
 {
 	struct varlena *x = kr_types_header(a);
 	struct varlena *y = kr_types_header(b);
@@ -72,10 +66,23 @@ decided_by_tokens(Datum a, Datum b, bool *equal)
 	bool decided = t != NULL;
 
 	if (decided)
-		*equal = memcmp(s, t, KR_TOKENBYTES) == 0;
+		*equal = kr_crypto_token_equal(s, t);
 	kr_types_free_detoasted(x, a);
 	kr_types_free_detoasted(y, b);
 	return decided;
+}
+
+/* Whether tokens decide the equality of two envelopes, and how. */
+static inline bool
+decided_by_tokens(Datum a, Datum b, bool *equal)
+{
+	const uint8 *s = kr_types_token_in_place(a);
+	const uint8 *t = kr_types_token_in_place(b);
+
+	if (unlikely(s == NULL || t == NULL))
+		return decided_by_headers(a, b, equal);
+	*equal = kr_crypto_token_equal(s, t);
+	return true;
 }
 
 /* A value that is met once: opened without the memo. */

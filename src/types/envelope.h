@@ -30,9 +30,13 @@ kr_types_header(Datum value)
 static inline const uint8 *
 kr_types_token_in(const struct varlena *header)
 {
-	const uint8 *token = kr_crypto_envelope_token((const uint8 *) VARDATA_ANY(header), VARSIZE_ANY_EXHDR(header));
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(header);
+	Size len = VARSIZE_ANY_EXHDR(header);
+	const uint8 *token = kr_crypto_envelope_token(bytes, len);
 
-	return likely(token != NULL) ? token : kr_keys_stored_token(header);
+	if (likely(token != NULL || kr_crypto_envelope_lacks_token(bytes, len)))
+		return token;
+	return kr_keys_stored_token(header);
 }
 
 /* The whole value, with either kind of varlena header. */

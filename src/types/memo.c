@@ -271,6 +271,24 @@ holds(const Entry *entry, const uint8 *key)
 	return entry->used && memcmp(entry->key, key, KR_ENVELOPE_HEADERBYTES) == 0;
 }
 
+/*
+ * The spare entries first: there lies what was just hashed and is compared now. What passes was not met before, so the
+ * table is not asked, whose entry would be fetched from far away.
+ */
+static inline Entry *
+look_up(KrMemo *memo, const uint8 *key, bool passes)
+{
+	Entry *entry;
+
+	for (entry = memo->spare; entry < memo->spare + KR_MEMO_SPARES; entry++)
+	{
+		if (holds(entry, key))
+			return entry;
+	}
+	entry = passes ? NULL : &memo->entries[hash_key(key) & (memo->nentries - 1)];
+	return entry != NULL && holds(entry, key) ? entry : NULL;
+}
+
 static Entry *
 find(KrMemo *memo, Datum value, bool passes)
 {
@@ -283,11 +301,9 @@ find(KrMemo *memo, Datum value, bool passes)
 		kr_keys_require_reader();
 	if (unlikely(VARSIZE_ANY_EXHDR(header) < KR_ENVELOPE_HEADERBYTES))
 		(void) kr_keys_stored_token(header); /* throws: damaged */
-	entry = &memo->entries[hash_key(key) & (memo->nentries - 1)];
-	for (int i = 0; i < KR_MEMO_SPARES && !holds(entry, key); i++)
-		entry = &memo->spare[i];
-	memo->streak = holds(entry, key) ? 0 : memo->streak + 1;
-	if (memo->streak > 0)
+	entry = look_up(memo, key, passes);
+	memo->streak = entry != NULL ? 0 : memo->streak + 1;
+	if (entry == NULL)
 		entry = open_entry(memo, key, value, passes);
 	kr_types_free_detoasted(header, value);
 	memo->previous = entry;

@@ -71,7 +71,7 @@ same_token(Datum a, Datum b)
 	struct varlena *y = kr_types_header(b);
 	const uint8 *s = kr_types_token_in(x);
 	const uint8 *t = s ? kr_types_token_in(y) : NULL;
-	bool result = t != NULL && memcmp(s, t, KR_TOKENBYTES) == 0;
+	bool result = t != NULL && kr_crypto_token_equal(s, t);
 
 	kr_types_free_detoasted(x, a);
 	kr_types_free_detoasted(y, b);

@@ -23,9 +23,9 @@ KR_FUNCTION(keyring_value_token_cmp);
 KR_FUNCTION(keyring_value_hash);
 KR_FUNCTION(keyring_value_hash_extended);
 
-/* Writes the token of a value; true when it was there without opening anything. */
-static inline bool
-stored_token(uint8 *out, Datum value)
+/* The same for an envelope that is stored out of line, or compressed. */
+static pg_noinline bool
+stored_token_of_header(uint8 *out, Datum value)
 {
 	struct varlena *header = kr_types_header(value);
 	const uint8 *token = kr_types_token_in(header);
@@ -34,6 +34,18 @@ stored_token(uint8 *out, Datum value)
 		memcpy(out, token, KR_TOKENBYTES);
 	kr_types_free_detoasted(header, value);
 	return token != NULL;
+}
+
+/* Writes the token of a value; true when it was there without opening anything. */
+static inline bool
+stored_token(uint8 *out, Datum value)
+{
+	const uint8 *token = kr_types_token_in_place(value);
+
+	if (unlikely(token == NULL))
+		return stored_token_of_header(out, value);
+	memcpy(out, token, KR_TOKENBYTES);
+	return true;
 }
 
 static inline void
@@ -81,7 +93,7 @@ keyring_value_token_eq(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot compare the tokens of two encrypted values: one has none"),
 				 errhint("Compare them with the operator =, or declare the column (searchable).")));
-	PG_RETURN_BOOL(memcmp(a, b, KR_TOKENBYTES) == 0);
+	PG_RETURN_BOOL(kr_crypto_token_equal(a, b));
 }
 
 Datum
@@ -124,13 +136,17 @@ token_to_hash(uint8 *out, FunctionCallInfo fcinfo)
 		kr_types_memo_hash_token(out, kr_types_call_memo(call, fcinfo), PG_GETARG_DATUM(0));
 }
 
+/* A token is as good as random: its first bytes are its hash. With seed 0 the extended hash must begin with them. */
 Datum
 keyring_value_hash(PG_FUNCTION_ARGS)
 {
 	uint8 token[KR_TOKENBYTES];
 
+	uint32 hash;
+
 	token_to_hash(token, fcinfo);
-	return hash_any(token, KR_TOKENBYTES);
+	memcpy(&hash, token, sizeof(hash));
+	PG_RETURN_UINT32(hash);
 }
 
 Datum
@@ -138,6 +154,10 @@ keyring_value_hash_extended(PG_FUNCTION_ARGS)
 {
 	uint8 token[KR_TOKENBYTES];
 
+	uint64 seed = (uint64) PG_GETARG_INT64(1);
+	uint64 hash;
+
 	token_to_hash(token, fcinfo);
-	return hash_any_extended(token, KR_TOKENBYTES, (uint64) PG_GETARG_INT64(1));
+	memcpy(&hash, token, sizeof(hash));
+	return seed == 0 ? UInt64GetDatum(hash) : hash_any_extended(token, KR_TOKENBYTES, seed);
 }
