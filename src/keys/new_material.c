@@ -173,15 +173,17 @@ list_failures(List *failures, int untried)
 pg_noreturn static void
 refuse(List *failures, int untried)
 {
-	const KrFailedSource *main = linitial(failures);
+	const KrFailedSource *main = NULL;
 	KrFailure failure = { 0 };
 	ListCell *lc;
 
 	foreach(lc, failures)
 	{
-		if (((KrFailedSource *) lfirst(lc))->row->state == KR_KEY_PRIMARY)
+		if (main == NULL || ((KrFailedSource *) lfirst(lc))->row->state == KR_KEY_PRIMARY)
 			main = lfirst(lc);
 	}
+	if (main == NULL)
+		elog(ERROR, "no key was asked for the token key");
 	failure.status = main->status;
 	failure.message = list_failures(failures, untried);
 	failure.hint = main->hint[0] == '\0' || list_length(failures) + untried == 1 ?

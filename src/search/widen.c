@@ -147,7 +147,7 @@ kr_search_open_beside_array(ScalarArrayOpExpr *expr)
 		kr_search_element_type_of(lsecond(expr->args)) != NULL)
 		return;
 	opened = (Node *) kr_search_open(comparison.type, linitial(expr->args));
-	name = list_make2(makeString("pg_catalog"), makeString(get_opname(expr->opno)));
+	name = list_make2(makeString(pstrdup("pg_catalog")), makeString(get_opname(expr->opno)));
 	memcpy(expr, make_scalar_array_op(make_parsestate(NULL), name, expr->useOr, opened, lsecond(expr->args), expr->location),
 		   sizeof(ScalarArrayOpExpr));
 }
