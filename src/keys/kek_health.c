@@ -24,6 +24,9 @@
 /* after a rewrap on another server, the old wrap is not in use here any more, but was until its slot was given up */
 #define KR_KEK_REPLACED_MS 900000
 
+/* what metadata do not confirm, or may not be read, is not asked for at each refusal */
+#define KR_KEK_NEWS_MS 10000
+
 typedef struct KrKekEntry
 {
 	bool used;
@@ -193,6 +196,24 @@ kr_keys_kek_seen(const KrWrapped *key)
 		entry->used = true;
 	}
 	entry->seen_at = now;
+	LWLockRelease(table_lock);
+}
+
+void
+kr_keys_kek_refused(const KrWrapped *key, KrStatus status)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint8 digest[KR_DIGESTBYTES];
+	KrKekEntry *entry;
+
+	if (!kr_keys_kek_is_gone(status))
+		return;
+	kr_keys_digest(digest, key);
+	LWLockAcquire(table_lock, LW_EXCLUSIVE);
+	entry = find(digest);
+	if (entry != NULL && !entry->asking && entry->health.description.version_status != status &&
+		TimestampDifferenceExceeds(entry->tried_at, now, KR_KEK_NEWS_MS))
+		entry->tried_at = 0;
 	LWLockRelease(table_lock);
 }
 

@@ -48,6 +48,12 @@ typedef struct KrKekWork
 /* A data key is in use, so its wrapping key is one to be looked at. */
 extern void kr_keys_kek_seen(const KrWrapped *key);
 
+/*
+ * A data key was refused for the state of its version. If that is news, the metadata are read soon, for what it means
+ * and until when.
+ */
+extern void kr_keys_kek_refused(const KrWrapped *key, KrStatus status);
+
 /* Takes the next one that is due; false when there is none. */
 extern bool kr_keys_kek_next(KrKekWork *work);
 

@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "keys/contexts.h"
+#include "keys/kek_health.h"
 #include "keys/ring.h"
 #include "miscadmin.h"
 #include "pg/errcodes.h"
@@ -264,6 +265,7 @@ kr_keys_for_tokens(void)
 void
 kr_keys_fail(const KrKey *key, KrStatus status, const KrKmsReport *report, const char *doing)
 {
+	KrKekHealth kek = { 0 };
 	KrFailure failure = {
 		.status = status,
 		.key_id = key->row.id,
@@ -272,6 +274,9 @@ kr_keys_fail(const KrKey *key, KrStatus status, const KrKmsReport *report, const
 		.hint = report ? report->hint : NULL
 	};
 
+	/* how long there still is to act; a job shows it as what it waits for */
+	if (status == KR_KMS_DESTROY_SCHEDULED && kr_keys_kek_health(&kek, &key->row.wrapped))
+		failure.at = kek.description.version_destroy_time;
 	kr_pg_throw(&failure, doing);
 }
 

@@ -140,7 +140,7 @@ look_at(Source *out, const char *path)
 	out->device = st.st_dev;
 	out->inode = st.st_ino;
 	out->size = st.st_size;
-	out->changed = st.st_mtim;
+	out->changed = st.st_ctim; /* also when permissions change, or a copy keeps the time of what it replaces */
 }
 
 static void

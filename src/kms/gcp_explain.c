@@ -152,16 +152,19 @@ void
 kr_kms_gcp_explain(KrKmsReport *report, const KrGcpProblem *problem, const KrGcpContext *context)
 {
 	char name[KR_KMS_RESOURCEMAX];
+	char wait[48] = "";
 	const char *why = explain_reason(report, problem, context);
 
 	if (why == NULL)
 		why = explain_class(report, problem, context);
 	kr_kms_gcp_resource_print(name, context->resource);
+	if (problem->retry_after > 0)
+		kr_kms_say(wait, sizeof(wait), ", retry after %ld s", problem->retry_after);
 	if (problem->code != 0)
-		kr_kms_say(report->message, sizeof(report->message), "could not %s Cloud KMS key %s: %s (HTTP %ld%s%s%s%s)",
+		kr_kms_say(report->message, sizeof(report->message), "could not %s Cloud KMS key %s: %s (HTTP %ld%s%s%s%s%s)",
 				   verb(context->asked), name, why, problem->code,
 				   problem->version[0] != '\0' ? ", version " : "", problem->version,
-				   problem->state[0] != '\0' ? ", " : "", problem->state);
+				   problem->state[0] != '\0' ? ", " : "", problem->state, wait);
 	else
 		kr_kms_say(report->message, sizeof(report->message), "could not %s Cloud KMS key %s at %s: %s",
 				   verb(context->asked), name, context->setting, why);

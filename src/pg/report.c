@@ -105,18 +105,19 @@ kr_pg_throw(const KrFailure *failure, const char *doing)
 {
 	const KrReport *report = find_report(failure->status);
 	const char *hint = failure->hint != NULL && failure->hint[0] != '\0' ? failure->hint : report->hint;
+	const char *at = failure->at != NULL && failure->at[0] != '\0' ? psprintf(" at %s", failure->at) : "";
 	bool has_detail = failure->message != NULL && failure->message[0] != '\0';
 
 	if (failure->key_id == 0)
 		ereport(ERROR,
 				(errcode(report->sqlstate),
-				 errmsg("could not %s: %s", doing, report->why),
+				 errmsg("could not %s: %s%s", doing, report->why, at),
 				 has_detail ? errdetail("%s", kr_pg_sentence(failure->message)) : 0,
 				 errhint("%s", hint)));
 	ereport(ERROR,
 			(errcode(report->sqlstate),
-			 errmsg("could not %s with %s: %s", doing,
-					kr_pg_key_words(failure->key_id, failure->label), report->why),
+			 errmsg("could not %s with %s: %s%s", doing,
+					kr_pg_key_words(failure->key_id, failure->label), report->why, at),
 			 has_detail ? errdetail("%s", kr_pg_sentence(failure->message)) : 0,
 			 errhint("%s", hint)));
 }

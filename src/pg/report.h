@@ -18,6 +18,7 @@ typedef struct KrFailure
 	const char *label;
 	const char *message; /* a provider's words, become the DETAIL */
 	const char *hint;    /* a provider's hint, instead of ours */
+	const char *at;      /* when what the status announces is going to happen */
 } KrFailure;
 
 /* The SQLSTATE of a status (an internal error's for what has none). */

@@ -110,6 +110,7 @@ end(KrTask *task, KrStatus status)
 	if (fetch)
 	{
 		fetches--;
+		kr_keys_kek_refused(&task->work.key, status);
 		kr_keys_cache_finish(&task->work, status, status == KR_OK ? &task->material : NULL, &report);
 	}
 	else

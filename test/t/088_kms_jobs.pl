@@ -76,6 +76,12 @@ for my $obstacle (sort keys %obstacles)
 		"$obstacle: the job waits, with the reason"
 	);
 	sql_is($node, 'SELECT count(*) FROM keyring_unrecoverable', '0', "$obstacle: nothing is given up");
+	wait_for(
+		$node, "SELECT waiting_reason ~ 'scheduled for destruction at 20\\S+Z(\$|:)' FROM keyring_jobs WHERE id = $job",
+		't',
+		'the job says until when its key can be restored',
+		timeout => 30
+	) if $obstacle eq 'scheduled';
 	$mend->();
 	sql_ok($node, "CALL keyring_wait_for_job($job, '30 s')", "$obstacle ends: the job goes on by itself");
 	is_moved($table, "$obstacle ends: all is moved");
