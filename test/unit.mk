@@ -62,6 +62,7 @@ fuzz: build/fuzz/$(TARGET)
 # Every target, side by side: the answers of the KMS for a minute, the others for a moment.
 FUZZ_TARGETS = $(patsubst test/fuzz/fuzz_%.c,%,$(sort $(wildcard test/fuzz/fuzz_*.c)))
 FUZZ_SECONDS_gcp_answer = 60
+FUZZ_SECONDS_gcp_token = 60
 fuzz-all: $(FUZZ_TARGETS:%=build/fuzz/%)
 	@test/fuzz/run $(foreach name,$(FUZZ_TARGETS),$(name)=$(or $(FUZZ_SECONDS_$(name)),5))
 .PHONY: fuzz-all

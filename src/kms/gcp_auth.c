@@ -7,7 +7,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -15,10 +14,9 @@
 
 #include "kms/gcp_account.h"
 #include "kms/gcp_auth.h"
-#include "kms/json.h"
+#include "kms/gcp_token.h"
 #include "kms/secret_file.h"
 
-#define TOKENMAX 4096
 #define PATHMAX 1024
 
 #define RENEW_AHEAD_MS 300000 /* before the end: metadata servers have a new one about then */
@@ -44,7 +42,7 @@ typedef struct Source
 	struct timespec changed;
 } Source;
 
-static char bearer[TOKENMAX + 8]; /* "" = there is none */
+static char bearer[KR_GCP_TOKENMAX + 8]; /* "" = there is none */
 static int64_t got_at;
 static int64_t use_until;
 static int64_t renew_at;
@@ -252,22 +250,6 @@ start(const KrKmsHost *host)
 
 /* ---- reading ---- */
 
-/* A token stands in a header: nothing but what such a value is made of. */
-static bool
-is_token(const char *text)
-{
-	size_t len = strlen(text);
-
-	if (len == 0 || len >= TOKENMAX)
-		return false;
-	for (size_t i = 0; i < len; i++)
-	{
-		if (text[i] <= 0x20 || text[i] >= 0x7F)
-			return false;
-	}
-	return true;
-}
-
 static int64_t
 shorter(int64_t a, int64_t b)
 {
@@ -277,35 +259,35 @@ shorter(int64_t a, int64_t b)
 static void
 read_token(const KrHttpAnswer *answer)
 {
-	json_t *body = kr_kms_json_object(answer->body, answer->len);
-	const char *text = kr_kms_json_string(body, "access_token");
-	uint64_t seconds;
+	KrGcpToken token;
+	KrGcpIssuer issuer = source.path[0] != '\0' ? KR_GCP_ENDPOINT : KR_GCP_METADATA;
+	KrStatus status = kr_kms_gcp_token_read(&token, answer, issuer, &result_report);
+	int64_t ms;
 
-	if (!is_token(text) || strcasecmp(kr_kms_json_string(body, "token_type"), "Bearer") != 0 ||
-		!kr_kms_json_number(&seconds, body, "expires_in") || seconds == 0 || seconds > 86400)
-		fail(KR_KMS_INTEGRITY, "the answer to the request for an access token holds none", "Try again.");
-	else
+	if (status == KR_OK)
 	{
-		kr_kms_say(bearer, sizeof(bearer), "Bearer %s", text);
+		ms = (int64_t) token.seconds * 1000;
+		memcpy(bearer, token.bearer, sizeof(bearer));
 		got_at = now_ms();
-		use_until = got_at + (int64_t) seconds * 1000 - shorter(LAST_USE_MS, (int64_t) seconds * 250);
-		renew_at = got_at + (int64_t) seconds * 1000 - shorter(RENEW_AHEAD_MS, (int64_t) seconds * 500);
-		finish(KR_OK);
+		use_until = got_at + ms - shorter(LAST_USE_MS, ms / 4);
+		renew_at = got_at + ms - shorter(RENEW_AHEAD_MS, ms / 2);
 	}
-	json_decref(body);
+	OPENSSL_cleanse(&token, sizeof(token));
+	finish(status);
 }
 
 static void
 read_email(const KrHttpAnswer *answer, const KrKmsHost *host)
 {
-	char email[KR_GCP_EMAILMAX] = "";
-	size_t len = answer->len;
+	char email[KR_GCP_EMAILMAX];
+	KrStatus status = kr_kms_gcp_email_read(email, answer, &result_report);
 
-	while (len > 0 && strchr(" \r\n", answer->body[len - 1]) != NULL)
-		len--;
-	if (len < sizeof(email))
-		memcpy(email, answer->body, len);
-	if (kr_kms_gcp_is_email(email))
+	if (status != KR_OK)
+	{
+		finish(status);
+		return;
+	}
+	if (email[0] != '\0')
 		kr_kms_say(member, sizeof(member), "serviceAccount:%s", email);
 	kr_kms_http_free(request);
 	request = NULL;
@@ -315,94 +297,16 @@ read_email(const KrHttpAnswer *answer, const KrKmsHost *host)
 }
 
 static void
-complain(const char *text)
-{
-	char *c;
-
-	kr_kms_say(result_report.complaint, sizeof(result_report.complaint), "%s", text);
-	for (c = result_report.complaint; *c != '\0'; c++)
-	{
-		if ((unsigned char) *c < 0x20 || (unsigned char) *c > 0x7E)
-			*c = '?';
-	}
-}
-
-static void
-refused_by_metadata(const KrHttpAnswer *answer)
-{
-	if (answer->transport != KR_OK)
-	{
-		complain(answer->words);
-		fail(answer->transport, "keyring.gcp_credentials_file is not set, and no metadata server of Google Cloud answers",
-			 "Outside of Google Cloud, set keyring.gcp_credentials_file to the key file of a service account.");
-	}
-	else if (!answer->google)
-		fail(KR_KMS_CONFIG, "what answers in place of the metadata server is not one of Google Cloud",
-			 "Set keyring.gcp_credentials_file to the key file of a service account.");
-	else if (answer->code == 404)
-		fail(KR_KMS_AUTH, "this machine has no service account",
-			 "Attach one to it, or set keyring.gcp_credentials_file to the key file of one.");
-	else
-		fail(KR_KMS_UNAVAILABLE, "the metadata server gives no access token", "Try again later.");
-}
-
-static bool
-says(const json_t *body, const char *name, const char *part)
-{
-	return strstr(kr_kms_json_string(body, name), part) != NULL;
-}
-
-static void
-refused_by_endpoint(const KrHttpAnswer *answer)
-{
-	json_t *body = answer->json ? kr_kms_json_object(answer->body, answer->len) : NULL;
-
-	result_report.retry_after = answer->retry_after > 0 ? answer->retry_after : 0;
-	if (answer->transport != KR_OK)
-	{
-		complain(answer->words);
-		fail(answer->transport, "the token endpoint of the credentials file does not answer",
-			 answer->tls_refused ? "A certificate of your own needs keyring.kms_ca_file, others the package ca-certificates." :
-								   "Check the network.");
-	}
-	else if (answer->code == 429)
-		fail(KR_KMS_THROTTLED, "the token endpoint refuses for load", "Try again later.");
-	else if (answer->code >= 500)
-		fail(KR_KMS_UNAVAILABLE, "the token endpoint cannot answer", "Try again later.");
-	else if (says(body, "error_description", "short-lived") || says(body, "error_description", "timeframe"))
-		fail(KR_KMS_AUTH, "the token endpoint does not accept the time of this server", "Set the server's clock.");
-	else if (kr_kms_json_string(body, "error")[0] != '\0')
-	{
-		/* its name only: a description might quote the assertion */
-		complain(kr_kms_json_string(body, "error"));
-		fail(KR_KMS_AUTH, "the token endpoint does not accept the credentials file",
-			 "Its service account or its key may be disabled or deleted: gcloud iam service-accounts keys list --iam-account=EMAIL");
-	}
-	else
-		fail(KR_KMS_CONFIG, "what answers at token_uri of the credentials file is no token endpoint",
-			 "Check token_uri, and what stands between this server and it.");
-	json_decref(body);
-}
-
-static void
 collect(const KrKmsHost *host)
 {
 	const KrHttpAnswer *answer = request == NULL ? NULL : kr_kms_http_answer(request);
-	bool from_file = source.path[0] != '\0';
-	bool good;
 
 	if (answer == NULL)
 		return;
-	good = answer->transport == KR_OK && answer->code == 200;
-	good = good && (from_file ? answer->json : answer->google);
-	if (good && step == STEP_EMAIL)
+	if (step == STEP_EMAIL)
 		read_email(answer, host);
-	else if (good)
-		read_token(answer);
-	else if (from_file)
-		refused_by_endpoint(answer);
 	else
-		refused_by_metadata(answer);
+		read_token(answer);
 }
 
 static KrGcpTokenState
@@ -447,8 +351,5 @@ kr_kms_gcp_token(KrGcpWish *wish, const KrKmsHost *host, KrStatus *status, KrKms
 		return KR_GCP_TOKEN_PENDING;
 
 	/* it failed at once */
-	*wish = (KrGcpWish){ 0 };
-	*status = result;
-	*report = result_report;
-	return KR_GCP_TOKEN_FAILED;
+	return hand_failure(wish, status, report);
 }

@@ -146,22 +146,12 @@ read_seconds(const char *text, size_t len)
 	return len == 0 ? -1 : seconds;
 }
 
-static size_t
-on_header(char *line, size_t size, size_t count, void *arg)
+void
+kr_kms_http_read_header(KrHttpAnswer *answer, const char *line, size_t line_len)
 {
-	KrHttpRequest *request = arg;
-	KrHttpAnswer *answer = &request->answer;
-	const char *value;
-	size_t line_len = size * count;
 	size_t len;
+	const char *value = header_value(line, line_len, "Content-Type", &len);
 
-	request->header_bytes += line_len;
-	if (request->header_bytes > KR_HTTP_HEADERSMAX)
-	{
-		request->too_large = true;
-		return 0;
-	}
-	value = header_value(line, line_len, "Content-Type", &len);
 	if (value != NULL)
 		answer->json = len >= 16 && strncasecmp(value, "application/json", 16) == 0 &&
 			(len == 16 || strchr("; ", value[16]) != NULL);
@@ -171,7 +161,22 @@ on_header(char *line, size_t size, size_t count, void *arg)
 	value = header_value(line, line_len, "Metadata-Flavor", &len);
 	if (value != NULL)
 		answer->google = len == 6 && memcmp(value, "Google", 6) == 0;
-	return line_len;
+}
+
+static size_t
+on_header(char *line, size_t size, size_t count, void *arg)
+{
+	KrHttpRequest *request = arg;
+	size_t len = size * count;
+
+	request->header_bytes += len;
+	if (request->header_bytes > KR_HTTP_HEADERSMAX)
+	{
+		request->too_large = true;
+		return 0;
+	}
+	kr_kms_http_read_header(&request->answer, line, len);
+	return len;
 }
 
 static bool

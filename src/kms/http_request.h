@@ -24,4 +24,7 @@ extern void kr_kms_http_signals_back(const sigset_t *before);
 /* A request's transfer is over. */
 extern void kr_kms_http_ended(CURL *easy, CURLcode result);
 
+/* What one line of the answer's header says, which is not terminated. */
+extern void kr_kms_http_read_header(KrHttpAnswer *answer, const char *line, size_t line_len);
+
 #endif
