@@ -118,6 +118,9 @@ keyring_job_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	/* before the connection, so that its locks are gone when the slot is left */
+	if (!kr_worker_begin(slot, database))
+		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	fix_settings();
 

@@ -15,13 +15,19 @@
 
 #define KR_REQUESTS_MAX 64
 
+typedef struct KrSlot
+{
+	KrSlotState state;
+	Oid database;
+} KrSlot;
+
 typedef struct KrBoard
 {
 	Latch *launcher; /* NULL: not running */
 	bool everywhere; /* look at every database: more asked than there is room for */
 	int nrequests;
 	Oid requests[KR_REQUESTS_MAX];
-	bool finished[KR_JOB_WORKERS_MAX]; /* by slot of the launcher */
+	KrSlot slots[KR_JOB_WORKERS_MAX];
 } KrBoard;
 
 static KrBoard *board = NULL;
@@ -84,12 +90,56 @@ at_transaction_end(XactEvent event, void *arg)
 		asking = false;
 }
 
+/* After the locks of a transaction are gone: who comes next can have the job. */
+static void
+leave_slot(int code, Datum arg)
+{
+	KrSlot *slot = &board->slots[DatumGetInt32(arg)];
+
+	LWLockAcquire(board_lock, LW_EXCLUSIVE);
+	if (slot->state == KR_SLOT_WORKING)
+		slot->state = KR_SLOT_DIED;
+	/* a launcher that has not started it is not told by the postmaster */
+	if (board->launcher != NULL)
+		SetLatch(board->launcher);
+	LWLockRelease(board_lock);
+}
+
+bool
+kr_worker_begin(int number, Oid database)
+{
+	KrSlot *slot = &board->slots[number];
+	bool ours;
+
+	LWLockAcquire(board_lock, LW_EXCLUSIVE);
+	/* free: started by a launcher that has ended since */
+	ours = slot->state == KR_SLOT_FREE || (slot->state == KR_SLOT_STARTED && slot->database == database);
+	if (ours)
+		*slot = (KrSlot){ .state = KR_SLOT_WORKING, .database = database };
+	LWLockRelease(board_lock);
+	if (ours)
+		before_shmem_exit(leave_slot, Int32GetDatum(number));
+	return ours;
+}
+
+static void
+set_slot(int slot, KrSlotState state)
+{
+	LWLockAcquire(board_lock, LW_EXCLUSIVE);
+	board->slots[slot].state = state;
+	LWLockRelease(board_lock);
+}
+
 void
 kr_worker_finished(int slot)
 {
-	LWLockAcquire(board_lock, LW_EXCLUSIVE);
-	board->finished[slot] = true;
-	LWLockRelease(board_lock);
+	set_slot(slot, KR_SLOT_FINISHED);
+}
+
+void
+kr_worker_free_slot(int slot)
+{
+	set_slot(slot, KR_SLOT_FREE);
 }
 
 static void
@@ -107,6 +157,12 @@ kr_worker_announce_launcher(void)
 	board->launcher = MyLatch;
 	/* nobody knows what the one before has not come to */
 	board->everywhere = true;
+	/* whether they come is not known, nor whether the postmaster could start them */
+	for (int i = 0; i < KR_JOB_WORKERS_MAX; i++)
+	{
+		if (board->slots[i].state == KR_SLOT_STARTED)
+			board->slots[i].state = KR_SLOT_FREE;
+	}
 	LWLockRelease(board_lock);
 	before_shmem_exit(withdraw_launcher, (Datum) 0);
 }
@@ -130,23 +186,33 @@ kr_worker_take_request(Oid *database, bool *everywhere)
 	return found;
 }
 
-void
-kr_worker_begin_slot(int slot)
+int
+kr_worker_take_slot(Oid database)
 {
+	int taken = -1;
+
 	LWLockAcquire(board_lock, LW_EXCLUSIVE);
-	board->finished[slot] = false;
+	for (int i = 0; i < KR_JOB_WORKERS_MAX && taken < 0; i++)
+	{
+		if (board->slots[i].state != KR_SLOT_FREE)
+			continue;
+		board->slots[i] = (KrSlot){ .state = KR_SLOT_STARTED, .database = database };
+		taken = i;
+	}
 	LWLockRelease(board_lock);
+	return taken;
 }
 
-bool
-kr_worker_slot_finished(int slot)
+KrSlotState
+kr_worker_slot(int slot, Oid *database)
 {
-	bool result;
+	KrSlotState state;
 
 	LWLockAcquire(board_lock, LW_SHARED);
-	result = board->finished[slot];
+	state = board->slots[slot].state;
+	*database = board->slots[slot].database;
 	LWLockRelease(board_lock);
-	return result;
+	return state;
 }
 
 void

@@ -18,14 +18,28 @@ extern void kr_worker_ask_at_commit(void);
 /* The same at once. */
 extern void kr_worker_ask(Oid database);
 
-/* A job worker found nothing left to do: without this the launcher starts another in its place. */
+/* A place for a job worker. It outlives the launcher, so that the next one knows which workers there are. */
+typedef enum KrSlotState
+{
+	KR_SLOT_FREE,
+	KR_SLOT_STARTED, /* by the launcher: the worker is to come */
+	KR_SLOT_WORKING,
+	KR_SLOT_FINISHED, /* it found nothing left to do */
+	KR_SLOT_DIED      /* it has ended otherwise */
+} KrSlotState;
+
+/* For a job worker. False: the place is another's, and it must end. */
+extern bool kr_worker_begin(int slot, Oid database);
+
+/* Nothing is left to do: without this the launcher starts another in its place. */
 extern void kr_worker_finished(int slot);
 
 /* For the launcher. */
 extern void kr_worker_announce_launcher(void);
 extern bool kr_worker_take_request(Oid *database, bool *everywhere); /* false when there is none */
-extern void kr_worker_begin_slot(int slot);
-extern bool kr_worker_slot_finished(int slot);
+extern int kr_worker_take_slot(Oid database);                        /* -1 when there is none */
+extern KrSlotState kr_worker_slot(int slot, Oid *database);
+extern void kr_worker_free_slot(int slot);
 
 /* Shared memory and callbacks; from _PG_init. */
 extern void kr_worker_board_init(void);

@@ -1,9 +1,8 @@
 /*
  * src/worker/launcher.c
  *
- * "keyring launcher": see README.md. Its memory says which databases are to be looked at and
- * which workers run; lost with it, both come back from the look at every database with which the
- * next one begins.
+ * "keyring launcher": see README.md. Its memory says which databases are to be looked at; lost with it, that comes
+ * back from the look at every database with which the next one begins. Which workers run is on the board.
  */
 #include "postgres.h"
 
@@ -33,14 +32,8 @@
 /* how long after a failure (no free worker, or one that died) the next try comes */
 #define KR_RETRY_MS 2000
 
-/* A job worker that was started. */
-typedef struct KrRunning
-{
-	BackgroundWorkerHandle *handle; /* NULL: the slot is free */
-	Oid database;
-} KrRunning;
-
-static KrRunning running[KR_JOB_WORKERS_MAX];
+/* Of the workers that this launcher has started, by their slots on the board. */
+static BackgroundWorkerHandle *handles[KR_JOB_WORKERS_MAX];
 
 /* Oids of databases to look at, first come first served; in TopMemoryContext */
 static List *wanted = NIL;
@@ -115,7 +108,22 @@ retry_later(void)
 	retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), KR_RETRY_MS);
 }
 
-/* Frees the slots of workers that have ended. One that died before its work was done is replaced. */
+/* Whether a worker of this launcher is there, or is still to come. Its handle is dropped if not. */
+static bool
+is_ours(int slot)
+{
+	pid_t pid;
+
+	if (handles[slot] == NULL)
+		return false;
+	if (GetBackgroundWorkerPid(handles[slot], &pid) != BGWH_STOPPED)
+		return true;
+	pfree(handles[slot]);
+	handles[slot] = NULL;
+	return false;
+}
+
+/* Frees the slots of workers that have ended. One that died before its work was done is replaced. Returns how many there are. */
 static int
 reap(void)
 {
@@ -123,22 +131,20 @@ reap(void)
 
 	for (int i = 0; i < KR_JOB_WORKERS_MAX; i++)
 	{
-		pid_t pid;
+		Oid database;
+		bool ours = is_ours(i);
+		KrSlotState state = kr_worker_slot(i, &database);
 
-		if (running[i].handle == NULL)
-			continue;
-		if (GetBackgroundWorkerPid(running[i].handle, &pid) != BGWH_STOPPED)
-		{
+		if (ours || state == KR_SLOT_WORKING)
 			count++;
-			continue;
-		}
-		if (!kr_worker_slot_finished(i))
+		else if (state != KR_SLOT_FREE)
 		{
-			want(running[i].database);
+			kr_worker_free_slot(i);
+			if (state == KR_SLOT_FINISHED)
+				continue;
+			want(database);
 			retry_later();
 		}
-		pfree(running[i].handle);
-		running[i].handle = NULL;
 	}
 	return count;
 }
@@ -147,13 +153,12 @@ static bool
 start_worker(Oid database)
 {
 	BackgroundWorker worker = { 0 };
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-	int slot = 0;
+	MemoryContext old;
+	int slot = kr_worker_take_slot(database);
 	bool started;
 
-	while (running[slot].handle != NULL)
-		slot++;
-	kr_worker_begin_slot(slot);
+	if (slot < 0)
+		return false;
 	snprintf(worker.bgw_name, BGW_MAXLEN, "%s", KR_JOB_WORKER);
 	snprintf(worker.bgw_type, BGW_MAXLEN, "%s", KR_JOB_WORKER);
 	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "keyring");
@@ -164,12 +169,14 @@ start_worker(Oid database)
 	worker.bgw_main_arg = Int32GetDatum(slot);
 	worker.bgw_notify_pid = MyProcPid;
 	memcpy(worker.bgw_extra, &database, sizeof(database));
-	started = RegisterDynamicBackgroundWorker(&worker, &running[slot].handle);
-	if (started)
-		running[slot].database = database;
-	else
-		running[slot].handle = NULL;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	started = RegisterDynamicBackgroundWorker(&worker, &handles[slot]);
 	MemoryContextSwitchTo(old);
+	if (!started)
+	{
+		handles[slot] = NULL;
+		kr_worker_free_slot(slot);
+	}
 	return started;
 }
 

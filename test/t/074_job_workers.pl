@@ -1,0 +1,120 @@
+# Several jobs at once: a worker for each, keyring.reencrypt_workers of them, in one database or two; one job for a
+# column; and a launcher that ends while they work.
+use strict;
+use warnings FATAL => 'all';
+
+use KeyringHold;
+use KeyringTest;
+
+# each job rests after its first page, until it is told to go on
+my $node = KeyringTest->new_node('main', conf => <<'END');
+autovacuum = off
+keyring.reencrypt_batch_time = 1
+keyring.reencrypt_delay = '60s'
+END
+keyring_db($node);
+keyring_db($node, 'other');
+
+sub change
+{
+	my ($setting, $value) = @_;
+	sql_value($node, "ALTER SYSTEM SET keyring.$setting = $value");
+	$node->reload;
+	return;
+}
+
+my $table = 'CREATE TABLE %s (id int, name encrypted_text(searchable), note encrypted_text);
+	CREATE INDEX ON %1$s (name); INSERT INTO %1$s SELECT i, $$name $$ || i, $$note $$ || i FROM generate_series(1, 1000) i;';
+sql_value($node, join '', map { sprintf $table, $_ } qw(a b c d));
+sql_value($node, 'CREATE TABLE heir () INHERITS (d)');
+sql_value($node, sprintf($table, 'a'), db => 'other');
+sql_value($node, 'SELECT keyring_activate(keyring_create_key())', db => $_) for qw(postgres other);
+
+my $states = q(SELECT string_agg(concat(relation, ' ', state, ' ', moved > 0), ', ' ORDER BY id) FROM keyring_jobs);
+my $pids = q(SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity WHERE backend_type = 'keyring job');
+my $workers = q(SELECT count(*), count(DISTINCT datid) FROM pg_stat_activity WHERE backend_type = 'keyring job');
+
+# --- as many at a time as the setting says ------------------------------------------------------
+
+sql_value($node, "SELECT keyring_reencrypt('$_')") for qw(a b c);
+wait_for($node, $states, 'a running t, b running t, c queued f', 'two jobs run at once, a third is queued');
+sql_is($node, $workers, '2|1', 'each has a worker');
+sql_is($node, q(SELECT string_agg(DISTINCT key_id::text, ' ') FROM keyring_census('a')), '1 2', 'and is in the middle');
+wait_for(
+	$node,
+	q(SELECT detail, hint ~ 'keyring.reencrypt_workers' FROM keyring_doctor() WHERE subject = 'job 3' AND NOT ok),
+	'is queued, and no worker is at it|t',
+	'the doctor says what the third lacks'
+);
+change(reencrypt_workers => 3);
+wait_for($node, $states, 'a running t, b running t, c running t', 'a reload of a larger setting starts it');
+sql_value($node, q(SELECT keyring_reencrypt('a')), db => 'other');
+sql_is($node, 'SELECT pg_sleep(0.3); ' . $states, "\na queued f", 'a job of another database is queued', db => 'other');
+change(reencrypt_workers => 4);
+wait_for($node, $states, 'a running t', 'and started likewise', db => 'other');
+sql_is($node, $workers, '4|2', 'four workers in two databases');
+change(reencrypt_workers => 1);
+sql_is(
+	$node,
+	'SELECT pg_sleep(0.3); ' . $states,
+	"\na running t, b running t, c running t",
+	'a smaller setting ends none'
+);
+
+# --- one job for a column -----------------------------------------------------------------------
+
+sql_fails($node, "SELECT keyring_reencrypt($_)", '55006', qr/job \d is at it/, "refused while a job is at it: $_")
+  for q('a'), q('a', 'note'), '';
+my $session = background($node);
+$session->query_safe(q(BEGIN; SELECT keyring_reencrypt('d', 'note')));
+my $second = start_sql($node, q(SELECT keyring_reencrypt('heir', 'note')));
+wait_for(
+	$node, q(SELECT count(*) FROM pg_locks WHERE relation = 'keyring_job'::regclass AND NOT granted),
+	1, 'a second job for a column of an heir waits for the first to be committed'
+);
+$session->query_safe('COMMIT');
+my %answer = finish_sql($second);
+is(
+	"$answer{sqlstate} $answer{message}",
+	'55006 cannot start a job for column "note" of "heir": job 4 is at it',
+	'and is refused then'
+);
+sql_is($node, q(SELECT keyring_reencrypt('d', 'name')), '5', 'another column may have a job of its own');
+
+# --- a launcher that ends -----------------------------------------------------------------------
+
+my $before = sql_value($node, $pids);
+my $launcher = worker_pid($node, 'keyring launcher');
+kill 'TERM', $launcher;
+wait_until(sub { worker_pid($node, 'keyring launcher') != $launcher }, 'another launcher');
+sql_is($node, "SELECT pg_sleep(0.5); $pids",
+	"\n$before", 'workers stay when their launcher ends, and the next one starts no more than may be');
+my ($victim) = split / /, $before;
+kill 'TERM', $victim;
+change(reencrypt_workers => 4);
+wait_for(
+	$node,
+	"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'keyring job' AND pid <> $victim AND pid NOT IN (${\(join ',', split / /, $before)})",
+	1,
+	'a worker that is terminated has a successor, though another launcher has started it'
+);
+change(reencrypt_workers => 6);
+change(reencrypt_delay => 0);
+
+for my $db (qw(postgres other))
+{
+	wait_for($node, q(SELECT count(*) FROM keyring_jobs WHERE state <> 'completed'), 0, "$db: all end", db => $db);
+	sql_is(
+		$node, q(SELECT DISTINCT key_id FROM keyring_census()),
+		2, "$db: every value is under the new key",
+		db => $db
+	);
+	sql_is(
+		$node, q(SELECT count(*) FROM a WHERE name = 'name ' || id AND note = 'note ' || id),
+		1000, "$db: values are what they were",
+		db => $db
+	);
+}
+wait_for($node, $workers, '0|0', 'no worker is left');
+
+done_testing();
