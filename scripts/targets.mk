@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
 .PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-fuzz check-server check-assert
-.PHONY: check-gcp lint unit fuzz coverage bench bench-clients bench-reencrypt demo demo-byok dist
+.PHONY: check-gcp lint unit fuzz fuzz-sql coverage bench bench-clients bench-reencrypt demo demo-byok dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -25,6 +25,7 @@ help:
 ## make unit               builds and runs the unit tests in place, no server; UNIT=name picks
 ## make bench-crypto       cost of sealing and opening, next to OpenSSL alone
 ## make fuzz               TARGET=envelope SECONDS=60; check-fuzz runs each target for a moment, as make check does
+## make fuzz-sql           random statements on plain and encrypted tables: QUERIES=5000 SEED=7; make check runs 150
 ## make coverage           line coverage per room, from every suite
 ## make bench              design's budgets, measured
 ## make bench-clients      a part of it: pgbench in three query modes and round trips over libpq; BENCH=rounds
@@ -53,6 +54,11 @@ check-assert:
 check-gcp:
 	@test/kms/check-gcp
 
+fuzz-sql: export KEYRING_FUZZ_SEED = $(SEED)
+fuzz-sql: export KEYRING_FUZZ_QUERIES = $(or $(QUERIES),3000)
+fuzz-sql: export KEYRING_SUITE_TIMEOUT = 36000
+fuzz-sql:
+	@PROVE_TESTS=test/t/118_differential.pl scripts/check tap
 bench:
 	@test/bench/run $(BENCH)
 bench-clients:

@@ -1,0 +1,193 @@
+# Random statements on plain tables and on their encrypted copies give the same rows and errors. The statements come from a seed:
+# "make fuzz-sql SEED=7 QUERIES=5000" runs others, and more. test/differential has what makes them.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::Bin/../differential";
+use IPC::Run;
+use KeyringTest;
+use Queries;
+use Values qw(@types declaration rows);
+
+my $seed = $ENV{KEYRING_FUZZ_SEED} || 1;
+my $count = $ENV{KEYRING_FUZZ_QUERIES} || 150;
+my $rows = 24;
+my @schemas = qw(plain searchable randomized mixed);
+
+srand $seed;
+my $random = sub { return int rand $_[0] };
+
+my $node = KeyringTest->new_node('main',
+	conf => "jit = off\ntimezone = 'America/New_York'\nlog_statement = none\nlog_min_messages = fatal");
+keyring_db($node);
+for my $table ('t', 'u')
+{
+	my $values = rows($rows, $random);
+	for my $schema (@schemas)
+	{
+		my $sql =
+		  "CREATE SCHEMA IF NOT EXISTS $schema; CREATE TABLE $schema.$table (@{[ declaration($schema, $table eq 't') ]});";
+		$sql .= "INSERT INTO $schema.$table VALUES $values;";
+		sql_ok($node, "SET client_min_messages = warning; $sql", "$schema.$table");
+	}
+}
+
+# Every searchable column has an index, by turns of btree and hash.
+sql_ok(
+	$node, q(
+	DO $$
+	DECLARE
+		c record;
+	BEGIN
+		FOR c IN SELECT *, row_number() OVER () % 2 = 0 AS even FROM keyring_columns WHERE searchable LOOP
+			EXECUTE format('CREATE INDEX ON %s USING %s (%I)', c.relation, CASE WHEN c.even THEN 'btree' ELSE 'hash' END, c.column_name);
+		END LOOP;
+	END $$;
+	ANALYZE), 'indexes'
+);
+
+# What an expression gives for each row, by itself, so that an error in one does not hide the others. An encrypted type counts as its base.
+sql_ok(
+	$node, q(
+	CREATE FUNCTION outcomes(expression text, rows int4range) RETURNS SETOF text LANGUAGE plpgsql AS $$
+	DECLARE
+		result text;
+	BEGIN
+		FOR i IN lower(rows)..upper(rows) LOOP
+			BEGIN
+				EXECUTE format('SELECT pg_typeof(x) || '' '' || coalesce(x::text, ''NULL'') FROM (SELECT (%s) FROM t WHERE id = %s) y (x)',
+					expression, i) INTO result;
+				RETURN NEXT regexp_replace(CASE WHEN result ~ '^encrypted_double' THEN replace(result, 'double', 'double precision')
+					ELSE result END, '^(encrypted_|name |character varying)', '');
+			EXCEPTION WHEN OTHERS THEN
+				RETURN NEXT SQLSTATE;
+			END;
+		END LOOP;
+	END $$), 'a function'
+);
+
+# --- statements -------------------------------------------------------------------------------
+
+my @planner = (
+	map { "SET enable_$_ = off" }
+	  qw(seqscan hashjoin mergejoin nestloop hashagg sort material memoize indexscan bitmapscan
+	  incremental_sort)
+);
+my @output = (
+	"SET DateStyle = 'SQL, DMY'",
+	"SET IntervalStyle = iso_8601",
+	"SET bytea_output = escape",
+	"SET extra_float_digits = 0",
+	"SET TimeZone = 'Asia/Tokyo'",
+	"SET work_mem = '64kB'",
+	'SET plan_cache_mode = force_generic_plan',
+	'SET default_transaction_isolation = serializable'
+);
+
+sub settings
+{
+	my @of;
+	for my $setting (@planner) { push @of, $setting if $random->(8) < 1 }
+	for my $setting (@output) { push @of, $setting if $random->(12) < 1 }
+	push @of, 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0'
+	  if $random->(6) < 1;
+	return join '; ', @of, 'SELECT';
+}
+
+# What psql does for one statement, between two lines that tell its number. \gdesc tells types, and sees no parameters.
+sub script_of
+{
+	my ($number, $query) = @_;
+	my $fails = "\\if :ERROR\n\\echo ERROR :SQLSTATE\n\\endif\n";
+	my @parameters = @{ $query->{parameters} };
+	my $script = "\\echo #$number\nRESET ALL;\nSET search_path = :schema, public;\n$query->{settings};\n";
+	$script .= "BEGIN;\n" if $query->{is_change};
+	if (@parameters)
+	{
+		my ($declared, $values) = map {
+			my $i = $_;
+			join ', ', map { $_->[$i] } @parameters
+		} 0, 1;
+		$script .= "PREPARE q ($declared) AS $query->{sql};\n$fails";
+		$script .= "EXECUTE q ($values);\n$fails";
+		$script .= "\\echo again\nEXECUTE q ($values);\n$fails" if !$query->{is_change};
+	}
+	else
+	{
+		$script .= "$query->{sql}\n\\gdesc\n" if !$query->{is_change} && $query->{sql} !~ /;/;
+		$script .= "$query->{sql};\n$fails";
+		$script .= "ROLLBACK;\n$query->{after};\n" if $query->{after};
+	}
+	$script .= "\\echo after\nSELECT * FROM t ORDER BY id;\nROLLBACK;\n" if $query->{is_change};
+	$script .= "DEALLOCATE ALL;\n";
+	return $script;
+}
+
+# Answers of one schema to all statements, by number.
+sub answers_in
+{
+	my ($schema, $script) = @_;
+	my ($said, $errors) = ('', '');
+	IPC::Run::run(
+		[
+			$node->installed_command('psql'),
+			'-XAtq', '-P', 'null=(null)', '-v', "schema=$schema", '-v', 'ON_ERROR_STOP=0', $node->connstr('postgres')
+		],
+		'<',
+		\$script,
+		'>',
+		\$said,
+		'2>',
+		\$errors
+	);
+	my %answers;
+	for my $part (split /^(?=#\d+$)/m, $said)
+	{
+		$answers{$1} = $2 if $part =~ /^#(\d+)\n(.*)\z/s;
+	}
+	return \%answers;
+}
+
+# Rows that come in no order are compared as a set.
+sub comparable_text
+{
+	my ($query, $text) = @_;
+	return $text if $query->{ordered} || !defined $text;
+	return join "\n", sort split /\n/, $text, -1;
+}
+
+my @statements =
+  map { my $settings = settings(); +{ %{ Queries->random_query($random) }, settings => $settings } } 1 .. $count;
+my $script = join '', map { script_of($_, $statements[$_]) } 0 .. $#statements;
+my %answers = map { $_ => answers_in($_, $script) } @schemas;
+my %tally;
+for my $number (0 .. $#statements)
+{
+	my $query = $statements[$number];
+	my ($plain, @others) = map { comparable_text($query, $answers{$_}{$number}) } @schemas;
+	$tally{
+		  !defined $plain ? 'lost'
+		: $plain =~ /^ERROR (\w+)/m ? $1
+		: $plain =~ /\A\s*(?:after|again)?\s*\z/ ? 'empty'
+		: 'rows'
+	}++;
+	for my $i (0 .. $#others)
+	{
+		next if defined $plain && defined $others[$i] && $plain eq $others[$i];
+		my ($unresolved) = ($others[$i] // '') =~ /^ERROR (42883|42725|42846|42804|42P08|0A000)/m;
+		$tally{"unresolved $unresolved"}++ if $unresolved;
+		fail("seed $seed, statement $number in $schemas[ $i + 1 ]");
+		diag(
+			"$query->{settings};\n$query->{sql};\n-- parameters: @{[ map { qq($_->[0] $_->[1]) } @{ $query->{parameters} } ]}"
+		);
+		diag(   "plain:\n"
+			  . substr($plain // '(none)', 0, 1500)
+			  . "\n$schemas[ $i + 1 ]:\n"
+			  . substr($others[$i] // '(none)', 0, 1500));
+		last;
+	}
+}
+note(join ', ', map { "$_: $tally{$_}" } sort keys %tally);
+cmp_ok($tally{rows}, '>', $count / 2, 'most statements give rows');
+done_testing();
