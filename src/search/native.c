@@ -18,6 +18,7 @@
 #include "pg/guc.h"
 #include "search/around.h"
 #include "search/expr.h"
+#include "search/limits.h"
 #include "search/native.h"
 #include "search/scroll.h"
 #include "search/statement.h"
@@ -73,20 +74,32 @@ goes_on_after_targets(Query *query)
 		query->limitOffset != NULL || query->rowMarks != NIL || is_sorted_or_grouped(query->targetList);
 }
 
-/* A literal or parameter that was made an operand is what it was made of; a column keeps its modifier, as numeric(10,2). */
 static Expr *
-native_value(const KrEncryptedType *type, Node *expr)
+declared_as(Expr *expr, Oid type, int32 typmod)
 {
+	return (Expr *) applyRelabelType((Node *) expr, type, typmod, exprCollation((Node *) expr), COERCE_IMPLICIT_CAST, -1,
+									 false);
+}
+
+/*
+ * A literal or parameter that was made an operand is what it was made of; a column keeps its modifier, as numeric(10,2) or
+ * varchar(20).
+ */
+static Expr *
+native_value(const KrEncryptedType *type, TargetEntry *entry)
+{
+	Node *expr = (Node *) entry->expr;
 	int32 typmod = kr_types_base_typmod(type->base, exprTypmod(expr));
+	int32 length;
 	Expr *result;
 
 	if (kr_search_is_operand(type, expr) && exprType(linitial(((FuncExpr *) expr)->args)) == type->base->oid)
 		return linitial(((FuncExpr *) expr)->args);
 	result = kr_search_open(type, expr);
-	if (typmod < 0)
-		return result;
-	return (Expr *) applyRelabelType((Node *) result, type->base->oid, typmod, exprCollation((Node *) result),
-									 COERCE_IMPLICIT_CAST, -1, false);
+	if (typmod >= 0)
+		return declared_as(result, type->base->oid, typmod);
+	length = kr_search_length_modifier(type, entry);
+	return length >= 0 ? declared_as(result, VARCHAROID, length) : result;
 }
 
 static Expr *
@@ -113,7 +126,7 @@ cast_targets(List *targets)
 		if (!is_foreign(entry))
 			continue;
 		if (type != NULL)
-			entry->expr = native_value(type, expr);
+			entry->expr = native_value(type, entry);
 		else
 			entry->expr = native_array(kr_search_element_type_of(expr), expr);
 	}

@@ -11,10 +11,9 @@
  *	anywhere else				operand($1)
  *
  * The parser knows parameters by an array of types, from which clients and the plan cache are told. When the plan cache
- * analyzes the statement anew it takes that array as given. So a parameter may change its type only if the statement
- * means the same when it is written for the base type. That is not sure of arguments of functions, which are found by
- * the types of their arguments (a function over encrypted_text takes no text), nor in recursive queries, whose two
- * parts must agree.
+ * analyzes the statement anew it takes that array as given. So a parameter may change its type only if the statement means
+ * the same when it is written for the base type. That is not sure of arguments of functions, which are found by their
+ * types (a function over encrypted_text takes no text), nor in recursive queries, whose two parts must agree.
  */
 #include "postgres.h"
 
@@ -431,14 +430,14 @@ has_encrypted_type(const VariableParameters *parameters)
 	return false;
 }
 
-void
+bool
 kr_search_native_parameters(ParseState *pstate, Query *query)
 {
 	VariableParameters *parameters = pstate->p_ref_hook_state;
 	Survey survey = { 0 };
 
 	if (!has_variable_parameters(pstate) || !has_encrypted_type(parameters))
-		return;
+		return false;
 	survey_walker((Node *) query, &survey);
 	keep_declared(&survey);
 	query_tree_mutator(query, retype, &survey, QTW_DONT_COPY_QUERY);
@@ -447,4 +446,5 @@ kr_search_native_parameters(ParseState *pstate, Query *query)
 		if (!bms_is_member(i + 1, survey.kept))
 			(*parameters->types)[i] = native_type((*parameters->types)[i]);
 	}
+	return true;
 }

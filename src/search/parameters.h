@@ -10,8 +10,8 @@
 
 /*
  * Gives parameters of a statement that is being prepared base types, in the query and in what the parser will report, where
- * analyzing the statement with these types gives the same result.
+ * analyzing the statement with these types gives the same result. False where no parameter has an encrypted type.
  */
-extern void kr_search_native_parameters(ParseState *pstate, Query *query);
+extern bool kr_search_native_parameters(ParseState *pstate, Query *query);
 
 #endif

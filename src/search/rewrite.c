@@ -25,6 +25,7 @@
 #include "search/native.h"
 #include "search/operands.h"
 #include "search/parameters.h"
+#include "search/queryid.h"
 #include "search/rewrite.h"
 #include "search/scroll.h"
 #include "search/sorting.h"
@@ -113,8 +114,11 @@ static void
 analyzed_query(ParseState *pstate, Query *query, KrClient client)
 {
 	kr_search_unseal_literals(query);
-	if (client >= KR_GIVES_PARAMETERS && kr_pg_input_format() == KR_FORMAT_PLAINTEXT)
-		kr_search_native_parameters(pstate, query);
+	if (client >= KR_GIVES_PARAMETERS && kr_pg_input_format() == KR_FORMAT_PLAINTEXT &&
+		kr_search_native_parameters(pstate, query))
+		kr_search_note_queryid(pstate, query);
+	else
+		kr_search_restore_queryid(pstate, query);
 	if (client >= KR_TAKES_RESULTS && kr_pg_output_format() == KR_FORMAT_PLAINTEXT)
 		kr_search_native_results(query, client == KR_SCROLLS_RESULTS);
 }

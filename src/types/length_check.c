@@ -84,7 +84,6 @@ kr_types_is_length_check(Node *expression, AttrNumber attnum, const KrEncryptedT
 	Var *value;
 	Const *max;
 
-	/* only text has a length limit, and so the function */
 	if (type->base->oid != TEXTOID || !IsA(expression, FuncExpr) ||
 		call->funcid != kr_pg_function("keyring_fits", 2, argtypes))
 		return false;
@@ -103,12 +102,22 @@ kr_types_length_limit(Relation relation, AttrNumber attnum, const KrEncryptedTyp
 {
 	TupleConstr *constraints = RelationGetDescr(relation)->constr;
 	int32 limit = -1;
+	char function[32];
+	Oid argtypes[2] = { type->oid, INT4OID };
 
+	/* only text has a length limit, and so the function */
+	if (type->base->oid != TEXTOID)
+		return -1;
+
+	/* asked for each statement of a client: other checks are not parsed for it */
+	snprintf(function, sizeof(function), ":funcid %u ", kr_pg_function("keyring_fits", 2, argtypes));
 	for (int i = 0; constraints != NULL && i < constraints->num_check; i++)
 	{
 		ConstrCheck *check = &constraints->check[i];
 		int32 found;
 
+		if (strstr(check->ccbin, function) == NULL)
+			continue;
 		if (!kr_types_is_length_check(stringToNode(check->ccbin), attnum, type, &found))
 			continue;
 		limit = limit < 0 ? found : Min(limit, found);
