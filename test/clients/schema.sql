@@ -13,3 +13,15 @@ CREATE TABLE item (
 );
 CREATE INDEX item_amount ON item (amount);
 CREATE INDEX item_price ON item (price);
+-- Each column has values once.
+CREATE TABLE once (
+    name text UNIQUE,
+    amount integer UNIQUE,
+    price numeric(10,2) UNIQUE,
+    day date UNIQUE,
+    moment timestamptz UNIQUE,
+    active boolean UNIQUE,
+    ref uuid UNIQUE,
+    doc jsonb UNIQUE,
+    note text
+);

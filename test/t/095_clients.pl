@@ -4,11 +4,16 @@ use strict;
 use warnings FATAL => 'all';
 
 use Clients;
+use ClientSteps;
 use IPC::Run;
 use KeyringTest;
 
 # JDBC knows no unix sockets: loopback is for it, with a password
-my $node = KeyringTest->new_node('main', conf => "timezone = 'Asia/Kolkata'\nlisten_addresses = '127.0.0.1'");
+my $node = KeyringTest->new_node('main', conf => <<'CONF');
+timezone = 'Asia/Kolkata'
+listen_addresses = '127.0.0.1'
+log_line_prefix = '%m [%p] %d '
+CONF
 my $password = join '', map { ('a' .. 'z', 0 .. 9)[ rand 36 ] } 1 .. 20;
 my $user = sql_value($node, 'SELECT current_user');
 sql_ok($node, "ALTER ROLE $user PASSWORD '$password'", 'a password');
@@ -26,12 +31,13 @@ $ENV{PYTHONDONTWRITEBYTECODE} = 1;
 my $pooled = 'through pgbouncer';
 
 $clients->sql('schema.sql');
-$clients->encrypt('item');
+$clients->encrypt($_) for qw(item once);
 psycopg();
 node_postgres();
 jdbc();
 pgx();
 psql();
+pgbench();
 sqlalchemy();
 django();
 sequelize();
@@ -40,6 +46,8 @@ schema_tools();
 $pooler->signal('INT');
 $pooler->finish;
 $clients->report;
+# psql's own commands are few; pgbench ends at the first error
+$clients->operations('psql, own commands' => qr/./, map { ("pgbench, $_" => qr/UNIQUE/) } qw(simple extended prepared));
 done_testing();
 
 sub psycopg
@@ -117,7 +125,30 @@ sub psql
 	my $file = $node->basedir . '/copied';
 
 	$clients->compare('psql', 'own commands', $version,
-		sub { ('psql', '-X', '-d', $_[0], '-v', "file=$file", '-f', "$Clients::folder/psql/steps.sql") });
+		sub { ('psql', '-X', '-d', $_[0], '-v', "file=$file.$_[0]", '-f', "$Clients::folder/psql/steps.sql") });
+	psql_script("$file.sql");
+	$clients->compare('psql', 'the steps, as literals',
+		$version, sub { ('psql', '-X', '-d', $_[0], '-f', "$file.sql") });
+	return;
+}
+
+# What it reads goes nowhere: the tables show what it has written, before and after it deletes.
+sub pgbench
+{
+	my ($version) = `pgbench --version` =~ /([\d.]+)/;
+
+	for my $mode (qw(simple extended prepared))
+	{
+		my $file = $node->basedir . "/pgbench_$mode";
+		my @before = pgbench_script("$file.1", $mode, qr/^(?!delete|left)/, 'v');
+		my @after = pgbench_script("$file.2", $mode, qr/^(?:delete|left)/, 'w');
+		my $run =
+			q(file=$1; shift; for part in 1 2; do said=$(pgbench -n -t 1 -M "$0" -f "$file.$part" "$@" 2>&1);)
+		  . q( echo "$said" | grep 'processed: 1/1$' || { echo "$said"; exit 1; };)
+		  . q( psql -XA -c 'TABLE item ORDER BY id' -c 'SELECT * FROM once ORDER BY once::text'; done);
+		$clients->compare('pgbench', $mode, $version,
+			sub { ('env', "PGDATABASE=$_[0]", 'sh', '-c', $run, $mode, $file, @before, @after) });
+	}
 	return;
 }
 
@@ -127,7 +158,7 @@ sub sqlalchemy
 	my $url = sub { "postgresql+psycopg2:///$_[0]" };
 
 	$clients->both('create', sub { (@program, $url->($_[0]), 'create') });
-	$clients->encrypt('alchemist');
+	$clients->encrypt($_) for qw(alchemist alchemist_once);
 	$clients->compare(
 		'SQLAlchemy', 'models',
 		package_version('python3-sqlalchemy'),
@@ -156,7 +187,7 @@ sub django
 	my @made = $clients->run($manage->(1, 'makemigrations', 'shop')->('plain'));
 	like("@made", qr/Create model Item/, 'Django: a migration is made');
 	$clients->both('Django: migrate', $manage->(1, 'migrate'));
-	$clients->encrypt('shop_item');
+	$clients->encrypt($_) for qw(shop_item shop_once);
 	my %models = map { $_ => $clients->run($manage->(1, 'inspectdb', 'shop_item')->($_)) } qw(plain encrypted);
 	like($models{plain}, qr/CharField\(unique=True, max_length=20\)/, 'Django: inspectdb sees the limit of varchar(n)');
 	is($models{encrypted}, $models{plain}, 'Django: and sees the same on the encrypted table');
@@ -183,7 +214,7 @@ sub sequelize
 	};
 
 	$clients->both('Sequelize: migrate', $orm->(qw(migrate 1)));
-	$clients->encrypt('sequel');
+	$clients->encrypt($_) for qw(sequel sequel_once);
 	$clients->compare('Sequelize', 'models and queries', $version, $orm->('steps'));
 	my $before = sql_value($node, $clients->types_of('sequel'), db => 'encrypted');
 	$clients->both('Sequelize: migrate after encryption', $orm->(qw(migrate 2)));

@@ -65,6 +65,12 @@ func native(kind, text string) interface{} {
 	case "text", "uuid", "jsonb":
 		return text
 	}
+	if kind == "jsonb[]" {
+		// this version of the driver makes no array of documents from strings
+		documents := &pgtype.JSONBArray{}
+		must(documents.Set(strings.Split(text, ",")))
+		return documents
+	}
 	return array(strings.TrimSuffix(kind, "[]"), strings.Split(text, ","))
 }
 

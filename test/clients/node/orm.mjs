@@ -23,12 +23,27 @@ const columns = {
 };
 const Item = sequelize.define('Item', columns, { tableName: 'sequel', timestamps: false });
 
+// Each column has values once.
+const once = Object.fromEntries(Object.entries({
+	name: DataTypes.TEXT,
+	amount: DataTypes.INTEGER,
+	price: DataTypes.DECIMAL(10, 2),
+	day: DataTypes.DATEONLY,
+	moment: DataTypes.DATE(6),
+	active: DataTypes.BOOLEAN,
+	ref: DataTypes.UUID,
+	doc: DataTypes.JSONB,
+}).map(([field, type]) => [field, { type, unique: true }]));
+const identity = { id: { type: DataTypes.INTEGER, primaryKey: true, autoIncrement: true } };
+const Once = sequelize.define('Once', { ...identity, ...once }, { tableName: 'sequel_once', timestamps: false });
+
 // The second comes when columns are encrypted already.
 const migrations = [
 	{
 		name: '1-items',
 		up: async ({ context }) => {
 			await context.createTable('sequel', columns);
+			await context.createTable('sequel_once', { ...identity, ...once });
 			await context.addIndex('sequel', ['amount']);
 			await context.addIndex('sequel', ['price']);
 		},
@@ -72,6 +87,7 @@ const row = (i, more) => ({ ...Object.fromEntries(fields.slice(1).map((field) =>
 const steps = {
 	async empty() {
 		await Item.truncate();
+		await Once.truncate();
 	},
 	async create() {
 		print([await Item.create(row(0, { id: 1 })), await Item.create(row(1, { id: 2 }))]);
@@ -83,11 +99,14 @@ const steps = {
 	async filter() {
 		for (const field of fields.slice(1)) {
 			const [one] = sought[field];
-			const found = field === 'doc' ? [{ doc: { [Op.contains]: one } }]
-				: [{ [field]: one }, { [field]: sought[field] }, { [field]: { [Op.not]: one } }];
+			// an object would be taken for conditions on its members
+			const values = field === 'doc' ? sought.doc.map((value) => JSON.stringify(value)) : sought[field];
+			const found = [{ [field]: { [Op.eq]: values[0] } }, { [field]: { [Op.in]: values } }, { [field]: { [Op.not]: values[0] } }];
+			if (field === 'doc') found.push({ doc: { [Op.contains]: one } });
 			for (const where of found) console.log('  found', field, await ids(where));
+			const [rows] = await sequelize.query(`SELECT id FROM sequel WHERE ${field} = ANY ($1) ORDER BY id`, { bind: [sought[field]] });
+			console.log('  found', field, JSON.stringify(rows));
 		}
-		console.log('  found', await ids(sequelize.literal(`name = ANY (ARRAY['Ada', 'Bob'])`)));
 		console.log('  found', await ids({ name: { [Op.like]: { [Op.any]: ['A%', 'B%'] } } }));
 		console.log('  found', await ids({ [Op.or]: [{ name: { [Op.iLike]: 'a%' } }, { note: null }], amount: { [Op.between]: [1, 9] } }));
 		console.log('  found', await ids({ doc: { a: { 1: 'x' } } }));
@@ -113,6 +132,25 @@ const steps = {
 			print([item]);
 		}
 	},
+	async 'unique: each type'() {
+		for (const field of Object.keys(once)) {
+			await Once.create({ [field]: sought[field][0] });
+			try {
+				await Once.create({ [field]: sought[field][0] });
+			} catch (error) {
+				const { code, detail, constraint } = error.original;
+				console.log('  error', field, code, detail, constraint);
+			}
+		}
+	},
+	async 'upsert: each type'() {
+		for (const field of Object.keys(once)) {
+			for (const value of sought[field]) {
+				const [row] = await Once.upsert({ [field]: value }, { conflictFields: [field] });
+				console.log('  row', field, show(row[field]));
+			}
+		}
+	},
 	async sort() {
 		for (const field of fields.slice(1)) {
 			const sorted = await Item.findAll({ order: [[field, 'DESC NULLS LAST'], 'id'] });
@@ -122,6 +160,10 @@ const steps = {
 	async paginate() {
 		const { count, rows } = await Item.findAndCountAll({ order: ['name'], limit: 2, offset: 2 });
 		console.log('  page', count, rows.map(({ name }) => name).join(' '));
+		for (const field of fields.slice(1)) {
+			const page = await Item.findAll({ order: [field, 'id'], limit: 2, offset: 1, attributes: ['id'] });
+			console.log('  page', field, page.map(({ id }) => id).join(' '));
+		}
 		console.log('  totals', await Item.sum('amount'), await Item.max('price'), await Item.min('day'));
 		const groups = await Item.findAll({
 			attributes: ['active', [sequelize.fn('count', '*'), 'n']], group: 'active', order: ['active'], raw: true,
@@ -138,8 +180,16 @@ const steps = {
 		const [count, items] = await Item.update({ note: null, active: true }, { where: { amount: 0 }, returning: true });
 		console.log('  count', count);
 		print(items);
+		for (const field of Object.keys(once)) {
+			const value = field === 'doc' ? JSON.stringify(sought.doc[0]) : sought[field][0];
+			console.log('  count', field, await Once.update({ [field]: sought[field][0] }, { where: { [field]: { [Op.eq]: value } } }));
+		}
 	},
 	async delete() {
+		for (const field of Object.keys(once)) {
+			const value = field === 'doc' ? JSON.stringify(sought.doc[1]) : sought[field][1];
+			console.log('  count', field, await Once.destroy({ where: { [field]: { [Op.eq]: value } } }));
+		}
 		console.log('  count', await Item.destroy({ where: { ref: sought.ref[0] } }));
 		console.log('  count', await Item.destroy({ where: { name: ['Bob', 'none'] } }));
 		console.log('  left', (await Item.findAll({ order: ['name'] })).map(({ name }) => name).join(' '));

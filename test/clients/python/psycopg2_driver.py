@@ -7,9 +7,22 @@ import psycopg2.extras
 from steps import Document, placeholders, show, steps
 
 
+class ElementOfArray(psycopg2.extras.Json):
+    """The driver writes a constructor of an array into the statement, whose elements must tell its type."""
+
+    def getquoted(self):
+        return super().getquoted() + b"::jsonb"
+
+
+def adapt(value):
+    if isinstance(value, list):
+        return [ElementOfArray(v.value) if isinstance(v, Document) else v for v in value]
+    return psycopg2.extras.Json(value.value) if isinstance(value, Document) else value
+
+
 def run(cursor, sql, values):
     try:
-        cursor.execute(sql, [psycopg2.extras.Json(v.value) if isinstance(v, Document) else v for v in values])
+        cursor.execute(sql, [adapt(value) for value in values])
     except psycopg2.Error as error:
         d = error.diag
         print("  error", type(error).__name__, error.pgcode, d.message_primary, d.message_detail, d.table_name,

@@ -23,9 +23,15 @@ def columns(result):
     ]
 
 
+def adapt(value):
+    if isinstance(value, list):
+        return [adapt(element) for element in value]
+    return Jsonb(value.value) if isinstance(value, Document) else value
+
+
 def run(cursor, sql, values):
     try:
-        cursor.execute(sql, [Jsonb(v.value) if isinstance(v, Document) else v for v in values])
+        cursor.execute(sql, [adapt(value) for value in values])
     except psycopg.Error as error:
         d = error.diag
         print(

@@ -32,6 +32,20 @@ class Item(Base):
     doc = Column(JSONB)
 
 
+class Once(Base):
+    """Each column has values once."""
+    __tablename__ = "alchemist_once"
+    id = Column(Integer, primary_key=True)
+    name = Column(Text, unique=True)
+    amount = Column(Integer, unique=True)
+    price = Column(Numeric(10, 2), unique=True)
+    day = Column(Date, unique=True)
+    moment = Column(DateTime(timezone=True), unique=True)
+    active = Column(Boolean, unique=True)
+    ref = Column(UUID(as_uuid=True), unique=True)
+    doc = Column(JSONB, unique=True)
+
+
 # By columns: an equal value of each, and two to look for.
 SOUGHT = {
     "name": ["Ada", "Bob"],
@@ -45,6 +59,7 @@ SOUGHT = {
     "ref": [uuid.UUID("a0000000-0000-4000-8000-000000000001"), uuid.UUID("a0000000-0000-4000-8000-000000000002")],
     "doc": [{"a": [1, "x"]}, {}],
 }
+ONCE = [field for field in SOUGHT if field != "note"]
 
 
 def print_items(items):
@@ -96,6 +111,26 @@ def upsert(session):
         print("  row", *map(show, session.execute(row.returning(Item.id, Item.name, Item.amount, Item.note)).one()))
 
 
+def unique_each(session):
+    for field in ONCE:
+        session.add(Once(**{field: SOUGHT[field][0]}))
+        session.flush()
+        try:
+            with session.begin_nested():
+                session.add(Once(**{field: SOUGHT[field][0]}))
+        except DBAPIError as error:
+            d = error.orig.diag
+            print("  error", field, type(error).__name__, error.orig.pgcode, d.message_detail, d.constraint_name)
+
+
+def upsert_each(session):
+    for field in ONCE:
+        for value in SOUGHT[field]:
+            row = insert(Once).values({field: value})
+            row = row.on_conflict_do_update(index_elements=[field], set_={field: row.excluded[field]})
+            print("  row", field, show(session.execute(row.returning(getattr(Once, field))).scalar_one()))
+
+
 def sort(session):
     for field in SOUGHT:
         column = getattr(Item, field)
@@ -104,6 +139,9 @@ def sort(session):
 
 def paginate(session):
     print("  page", session.scalars(select(Item.name).order_by(Item.name).limit(2).offset(2)).all())
+    for field in SOUGHT:
+        page = select(Item.id).order_by(getattr(Item, field), Item.id).limit(2).offset(1)
+        print("  page", field, session.scalars(page).all())
     page = select(Item.name).where(tuple_(Item.name, Item.id) > tuple_("Bob", 2)).order_by(Item.name, Item.id).limit(2)
     print("  page", session.scalars(page).all())
     total = select(func.count(), func.sum(Item.amount), func.max(Item.price), func.min(Item.day), Item.active)
@@ -119,9 +157,14 @@ def update(session):
     print_items([item])
     print("  count", session.query(Item).filter(Item.amount == 0).update({"note": None, "amount": Item.amount + 5}))
     print_items(session.scalars(select(Item).order_by(Item.id)))
+    for field in ONCE:
+        value, same = SOUGHT[field][0], getattr(Once, field) == SOUGHT[field][0]
+        print("  count", field, session.query(Once).filter(same).update({field: value}))
 
 
 def delete(session):
+    for field in ONCE:
+        print("  count", field, session.query(Once).filter(getattr(Once, field) == SOUGHT[field][1]).delete())
     session.delete(session.scalars(select(Item).where(Item.ref == uuid.UUID(int=7))).one())
     session.flush()
     print("  count", session.query(Item).filter(Item.name.in_(["Bob", "none"])).delete())
@@ -133,7 +176,7 @@ def main(url, what):
     if what == "create":
         Base.metadata.create_all(engine)
         return
-    attempt("empty", engine, lambda s: s.query(Item).delete())
+    attempt("empty", engine, lambda s: (s.query(Item).delete(), s.query(Once).delete()))
     attempt("create", engine, create)
     attempt("read", engine, lambda s: print_items([s.get(Item, 1), s.get(Item, 4)]))
     attempt("filter", engine, filters)
@@ -141,7 +184,9 @@ def main(url, what):
     attempt("unique: bulk", engine, lambda s: s.execute(insert(Item), [dict(id=20, name="Eve", ref=SOUGHT["ref"][0])]))
     attempt("check", engine, lambda s: (s.add(Item(id=20, name="Eve", amount=-1)), s.flush()))
     attempt("not null", engine, lambda s: (s.add(Item(id=20)), s.flush()))
+    attempt("unique: each type", engine, unique_each)
     attempt("upsert", engine, upsert)
+    attempt("upsert: each type", engine, upsert_each)
     attempt("sort", engine, sort)
     attempt("paginate", engine, paginate)
     attempt("update", engine, update)

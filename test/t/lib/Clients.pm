@@ -88,10 +88,32 @@ The command's output and errors, as lines; a test fails when it fails.
 sub run
 {
 	my ($self, @command) = @_;
-	my ($output, $errors) = ('', '');
-	my $good = IPC::Run::run(\@command, '<', \undef, '>', \$output, '2>', \$errors, IPC::Run::timeout(120));
-	ok($good, 'the program ends well') or diag("@command\n", substr($output, -500), $errors);
-	return $output . $errors;
+	return finish(start(@command));
+}
+
+sub start
+{
+	my @command = @_;
+	my %run = (output => '', errors => '', command => substr "@command", 0, 400);
+	$run{handle} =
+	  IPC::Run::start(\@command, '<', \undef, '>', \$run{output}, '2>', \$run{errors}, IPC::Run::timeout(120));
+	return \%run;
+}
+
+sub finish
+{
+	my ($run) = @_;
+	my $good = $run->{handle}->finish;
+	ok($good, 'the program ends well') or diag("$run->{command}\n", substr($run->{output}, -500), $run->{errors});
+	return $run->{output} . $run->{errors};
+}
+
+# In both databases, at the same time: a program waits more than it works.
+sub run_in_both
+{
+	my ($self, $command) = @_;
+	my %runs = map { $_ => start($command->($_)) } @databases;
+	return map { $_ => finish($runs{$_}) } @databases;
 }
 
 =item $clients->both($name, $command)
@@ -103,7 +125,7 @@ Runs the command that the function makes for each database.
 sub both
 {
 	my ($self, $name, $command) = @_;
-	subtest $name => sub { $self->run($command->($_)) for @databases };
+	subtest $name => sub { $self->run_in_both($command) };
 	return;
 }
 
@@ -130,7 +152,9 @@ sub compare
 {
 	my ($self, $client, $mode, $version, $command) = @_;
 	my $same = subtest "$client, $mode" => sub {
-		my %seen = map { $_ => $self->run($command->($_)) } @databases;
+		my $before = KeyringTest::log_position($self->{node});
+		my %seen = $self->run_in_both($command);
+		$self->{done}{"$client, $mode"} = done_in(KeyringTest::log_since($self->{node}, $before));
 		keep("$client $mode", %seen);
 		my @steps = $seen{plain} =~ /^\w.*/mg;
 		cmp_ok(scalar @steps, '>', 10, 'the program makes its steps');
@@ -175,6 +199,98 @@ sub by_step
 {
 	my ($transcript) = @_;
 	return map { /^(.*)\n((?s).*)/ ? ($1, $2) : ($_, '') } split /^(?=\w)/m, $transcript;
+}
+
+# What each program has to do with a column of each type, and how a statement looks that does it: text, amount and so on.
+my @columns = qw(name amount price day moment active ref doc);
+my @operations = (
+	[ 'create', sub { qr/^INSERT INTO [^(]*\([^)]*$_[0]/ } ],
+	[ 'read', sub { qr/^SELECT (?:(?!\bFROM\b).)*(?:\*|$_[0])/ } ],
+	# a flag may stand for itself
+	[ '=', sub { qr/\bWHERE\b.*$_[0] = (?!ANY\b)|\bWHERE\b.*\bactive"?\)?(?: ORDER| AND|$)/ } ],
+	[ 'IN', sub { qr/\bWHERE\b.*$_[0] (?:NOT )?IN \(/ } ],
+	[ '= ANY', sub { qr/\bWHERE\b.*$_[0] (?:= ANY|<> ALL) ?\(/ } ],
+	[ 'UNIQUE', sub { qr/^(?:INSERT|UPDATE)\b/ } ],
+	[ 'upsert', sub { qr/^INSERT INTO [^(]*\([^)]*$_[0].*\bON CONFLICT\b/ } ],
+	[ 'sort', sub { qr/^SELECT .*\bORDER BY .*$_[0]/ } ],
+	[ 'paginate', sub { qr/^SELECT .*\bORDER BY .*$_[0].*\b(?:LIMIT|OFFSET)\b/ } ],
+	[ 'update', sub { qr/^UPDATE .*\bSET .*$_[0] ?=/ } ],
+	[ 'delete', sub { qr/^DELETE .*\bWHERE (?:.*$_[0] (?:=|IN)|NOT .*\bactive"?\)?$)/ } ],
+);
+
+# The statements on the encrypted database in a part of the server's log, as [ SQL, message of its error or '' ].
+sub statements_in
+{
+	my ($log) = @_;
+	my (@statements, %last);
+
+	# the test sets the prefix: time, process, database
+	for my $entry (split /^(?=\d{4}-\d\d-\d\d [\d:.]+ \S+ \[)/m, $log)
+	{
+		my ($pid, $kind, $text) = $entry =~ /^\S+ \S+ \S+ \[(\d+)\] encrypted (LOG|ERROR): +(.*)/s or next;
+		if ($kind eq 'ERROR')
+		{
+			$last{$pid}[1] = $text if $last{$pid};
+			next;
+		}
+		delete $last{$pid};
+		my ($sql) = $text =~ /^(?:statement|execute .*?): +((?:INSERT|SELECT|UPDATE|DELETE)\b.*)/s or next;
+		$last{$pid} = [ $sql =~ s/\s+/ /gr =~ s/ $//r, '' ];
+		push @statements, $last{$pid};
+	}
+	return @statements;
+}
+
+# Which columns each operation was done with, as { operation => { column => 1 } }: without an error, but for UNIQUE.
+sub done_in
+{
+	my ($log) = @_;
+	my %done;
+
+	for my $statement (statements_in($log))
+	{
+		my ($sql, $error) = @$statement;
+		for my $column (@columns)
+		{
+			my $violated = $error =~ /duplicate key .* unique constraint "\w*_${column}_/;
+			next if $error && !$violated;
+			for my $operation (@operations)
+			{
+				my ($name, $pattern) = @$operation;
+				next if $violated != ($name eq 'UNIQUE');
+				$done{$name}{$column} = 1 if $sql =~ $pattern->(qr/\b$column"?/);
+			}
+		}
+	}
+	return \%done;
+}
+
+=item $clients->operations(%without)
+
+Prints the table of operations that the programs have done, by what the encrypted database has logged; passes when each
+has done each with columns of all eight types, but for operations that match the pattern given for a program.
+
+=cut
+
+sub operations
+{
+	my ($self, %without) = @_;
+	my $format = '%-36s' . ' %8s' x @operations . "\n";
+	my $table = sprintf $format, 'columns of 8 types', map { $_->[0] } @operations;
+
+	for my $program (sort keys %{ $self->{done} })
+	{
+		my $done = $self->{done}{$program};
+		my @missing;
+		for my $operation (grep { !$without{$program} || !/$without{$program}/ } map { $_->[0] } @operations)
+		{
+			push @missing, map { "$operation $_" } grep { !$done->{$operation}{$_} } @columns;
+		}
+		is("@missing", '', "$program does everything with each type");
+		$table .= sprintf $format, $program, map { scalar keys %{ $done->{ $_->[0] } // {} } } @operations;
+	}
+	diag($table);
+	return;
 }
 
 =item $clients->report

@@ -25,3 +25,15 @@ class Item(models.Model):
         if LATER:
             indexes.append(models.Index(fields=["name", "amount"], name="shop_item_name_amount"))
             constraints = [models.UniqueConstraint(fields=["price", "name"], name="shop_item_price_name")]
+
+
+class Once(models.Model):
+    """Each column has values once."""
+    name = models.CharField(max_length=20, unique=True, null=True)
+    amount = models.IntegerField(unique=True, null=True)
+    price = models.DecimalField(max_digits=10, decimal_places=2, unique=True, null=True)
+    day = models.DateField(unique=True, null=True)
+    moment = models.DateTimeField(unique=True, null=True)
+    active = models.BooleanField(unique=True, null=True)
+    ref = models.UUIDField(unique=True, null=True)
+    doc = models.JSONField(unique=True, null=True)

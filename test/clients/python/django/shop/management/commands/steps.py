@@ -1,11 +1,12 @@
 import datetime
 import decimal
+import json
 import uuid
 
 from django.core.management.base import BaseCommand
 from django.db import Error, transaction
 from django.db.models import Count, F, Max, Min, Q, Sum
-from shop.models import Item
+from shop.models import Item, Once
 
 FIELDS = "id name note amount price day moment active ref doc".split()
 UTC = datetime.timezone.utc
@@ -22,6 +23,7 @@ SOUGHT = {
     "ref": [uuid.UUID(int=1), uuid.UUID(int=2)],
     "doc": [{"a": [1, "x"]}, {}],
 }
+ONCE = [field for field in SOUGHT if field != "note"]
 
 
 def ids(items):
@@ -40,7 +42,9 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         Item.objects.all().delete()
-        for step in [self.create, self.read, self.filter, self.unique, self.check, self.not_null, self.upsert,
+        Once.objects.all().delete()
+        for step in [self.create, self.read, self.filter, self.unique, self.check, self.not_null,
+                     self.unique_each, self.upsert, self.upsert_each,
                      self.sort, self.paginate, self.update, self.delete]:
             self.say(step.__name__)
             try:
@@ -67,6 +71,8 @@ class Command(BaseCommand):
             self.say("  found", field, ids(Item.objects.filter(**{field: values[0]})),
                      ids(Item.objects.filter(**{field + "__in": values})),
                      ids(Item.objects.exclude(**{field: values[1]})))
+            array, cast = ([json.dumps(value) for value in values], "::jsonb[]") if field == "doc" else (values, "")
+            self.say("  found", field, ids(Item.objects.extra(where=[f"{field} = ANY (%s{cast})"], params=[array])))
         for lookup, value in [("name__iexact", "ada"), ("name__startswith", "A"), ("note__icontains", "BYRON"),
                               ("note__isnull", True),
                               ("name__regex", "^[AB]"), ("amount__gt", 3), ("amount__range", (1, 7)), ("price__lte", 1),
@@ -95,6 +101,23 @@ class Command(BaseCommand):
                                   Item(id=51, name="Hal", ref=None, amount=9)], ignore_conflicts=True)
         self.say("  found", list(Item.objects.order_by("name").values_list("name", "note", "amount")))
 
+    def unique_each(self):
+        for field in ONCE:
+            Once.objects.create(**{field: SOUGHT[field][0]})
+            try:
+                with transaction.atomic():
+                    Once.objects.create(**{field: SOUGHT[field][0]})
+            except Error as error:
+                d = error.__cause__.diag
+                self.say("  error", field, type(error).__name__, d.sqlstate, d.message_detail, d.constraint_name)
+
+    def upsert_each(self):
+        for field in ONCE:
+            first, second = SOUGHT[field]
+            Once.objects.bulk_create([Once(**{field: first}), Once(**{field: second})], ignore_conflicts=True)
+            again, made = Once.objects.get_or_create(**{field: second})
+            self.say("  row", field, made, Once.objects.filter(**{field + "__isnull": False}).count())
+
     def sort(self):
         for field in SOUGHT:
             items = Item.objects.order_by(F(field).desc(nulls_last=True), "name")
@@ -102,6 +125,8 @@ class Command(BaseCommand):
 
     def paginate(self):
         self.say("  page", list(Item.objects.order_by("name").values_list("name", flat=True)[2:4]))
+        for field in SOUGHT:
+            self.say("  page", field, list(Item.objects.order_by(field, "id").values_list("id", flat=True)[1:3]))
         self.say("  totals", Item.objects.aggregate(Count("name"), Sum("amount"), Max("price"), Min("day")))
         groups = Item.objects.values("active").annotate(n=Count("id"), sum=Sum("amount"))
         self.say("  totals", list(groups.order_by("active")))
@@ -117,6 +142,8 @@ class Command(BaseCommand):
         self.show(Item.objects.filter(name="Bob"))
 
     def delete(self):
+        for field in ONCE:
+            self.say("  count", field, Once.objects.filter(**{field: SOUGHT[field][1]}).delete())
         self.say("  count", Item.objects.filter(ref=uuid.UUID(int=7)).delete(),
                  Item.objects.filter(name__in=["Bob", "none"]).delete())
         self.say("  left", list(Item.objects.order_by("name").values_list("name", flat=True)))
