@@ -126,6 +126,13 @@ typedef char KrB64Byte;
 #define KR_EXECUTE_ONCE , execute_once
 #endif
 
+/* Whether a collation compares bytes; 18 has no function for that. The caller includes utils/pg_locale.h */
+#if PG_VERSION_NUM >= 180000
+#define kr_pg_collates_bytes(collation) (OidIsValid(collation) && pg_newlocale_from_collation(collation)->collate_is_c)
+#else
+#define kr_pg_collates_bytes(collation) (OidIsValid(collation) && lc_collate_is_c(collation))
+#endif
+
 /* 16 lets an update leave out all indexes but the summarizing ones */
 #if PG_VERSION_NUM >= 160000
 #define KR_INDEX_UPDATE TU_UpdateIndexes

@@ -45,6 +45,14 @@ struct KrBaseType
 	/* A number that orders values as the base type does, equal for equal ones only; NULL where there is none. */
 	uint64 (*sort_key)(const KrBaseType *self, Datum plain);
 
+	/*
+	 * The base type's abbreviated key as a number that orders as its keys do; NULL where they compare as
+	 * unsigned numbers themselves. And whether no other value has this number, apart from its lowest bit, which all
+	 * such values have in common; NULL: never known. Of a collatable type asked only where bytes decide.
+	 */
+	uint64 (*key_number)(Datum abbreviated);
+	bool (*number_is_exact)(Datum plain, uint64 number);
+
 	/* What the base type's modifier makes of a value: numeric(10,2) rounds. NULL where there are no modifiers. */
 	PGFunction fit;
 

@@ -69,6 +69,29 @@ numeric_token(const KrBaseType *self, uint8 *out, Datum plain)
 	kr_types_forget_form(form);
 }
 
+#define KR_SIGN (UINT64_C(1) << 63)
+
+/* PostgreSQL compares these keys as signed numbers, the other way round. */
+static uint64
+numeric_key_number(Datum abbreviated)
+{
+	return ~(uint64) abbreviated ^ KR_SIGN;
+}
+
+/*
+ * A key has the sign, the weight and the first four digits to base 10,000, of which a value of this size has no more:
+ * two bytes each, behind two bytes at least. Excepted are weights that a key does not tell apart: it is zero
+ * for the smallest numbers, and for the largest one of those that stand for infinity, which are odd.
+ */
+static bool
+numeric_number_is_exact(Datum plain, uint64 number)
+{
+	Size size = VARSIZE_ANY_EXHDR(DatumGetPointer(plain));
+	uint64 key = ~(number ^ KR_SIGN);
+
+	return size <= 2 + 4 * 2 && (key & 1) == 0 && (key != 0 || size <= 2);
+}
+
 static struct varlena *
 inet_seal(const KrBaseType *self, Datum plain, int32 mode)
 {
@@ -115,6 +138,8 @@ const KrBaseType kr_types_numeric = {
 	.equal = kr_types_generic_equal,
 	.hash = kr_types_generic_hash,
 	.compare = kr_types_generic_compare,
+	.key_number = numeric_key_number,
+	.number_is_exact = numeric_number_is_exact,
 	.fit = numeric,
 	.compare_function = numeric_cmp,
 	.hash_function = hash_numeric

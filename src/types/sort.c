@@ -4,8 +4,9 @@
  * Sort support of the two btree classes.
  *
  * Plaintext order opens each value once, when it is put into the sort: the
- * "abbreviated key" is the first 36 bits of the base type's own abbreviated key
- * (or zero) and, below them, a key into the opened values. Comparing two such
+ * "abbreviated key" is the first 35 bits of the base type's own abbreviated key
+ * (or zero) and, below them, a key into the opened values, or where those 64 bits say
+ * everything about the value (KR_KEY_EXACT), the rest of them but the lowest. Comparing two such
  * keys settles nearly everything; where it returns 0 without being sure, because a value
  * was too long to keep, the sort asks the full comparator, which opens the originals
  * through a memo. The same full comparator serves where PostgreSQL does not abbreviate:
@@ -28,6 +29,7 @@
 #include "types/envelope.h"
 #include "types/opened.h"
 #include "types/running.h"
+#include "utils/pg_locale.h"
 #include "utils/sortsupport.h"
 #include "utils/typcache.h"
 
@@ -35,6 +37,9 @@ KR_FUNCTION(keyring_value_sortsupport);
 KR_FUNCTION(keyring_value_token_sortsupport);
 
 #define KR_KEY_MASK ((UINT64_C(1) << KR_OPENED_KEYBITS) - 1)
+#define KR_KEY_EXACT (UINT64_C(1) << KR_OPENED_KEYBITS)
+#define KR_PREFIX_SHIFT (KR_OPENED_KEYBITS + 1)
+#define KR_PREFIX_MASK (~UINT64_C(0) << KR_PREFIX_SHIFT)
 
 typedef int (*Comparator)(Datum a, Datum b, SortSupport ssup);
 
@@ -46,7 +51,8 @@ typedef struct Sort
 	/* of plaintext order */
 	SortSupportData order; /* the base type's, over opened values */
 	Comparator compare;    /* its full comparator */
-	bool has_prefix;       /* its abbreviated keys compare as unsigned numbers */
+	bool has_prefix;       /* its abbreviated keys can be had as unsigned numbers */
+	bool exact_numbers;    /* which may say everything about a value */
 	KrOpened *opened;      /* NULL unless abbreviating */
 	bool compared;         /* since the last conversion */
 	bool exact;            /* abbreviated keys decide everything */
@@ -104,24 +110,89 @@ compare_envelopes(Datum a, Datum b, SortSupport ssup)
 	return sort->compare(plain, kr_types_memo_open(sort->memo, b), &sort->order);
 }
 
+/* The order of opened values where bytes decide; as the base type's, without looking how they are stored. */
+static int
+compare_bytes(Datum a, Datum b, SortSupport ssup)
+{
+	struct varlena *x = (struct varlena *) DatumGetPointer(a);
+	struct varlena *y = (struct varlena *) DatumGetPointer(b);
+	Size x_len = VARSIZE(x) - VARHDRSZ;
+	Size y_len = VARSIZE(y) - VARHDRSZ;
+	int result = memcmp(VARDATA(x), VARDATA(y), Min(x_len, y_len));
+
+	if (result != 0)
+		return result;
+	return x_len < y_len ? -1 : x_len > y_len;
+}
+
+static inline uint64
+number_of(Sort *sort, Datum plain)
+{
+	Datum key = sort->order.abbrev_converter(plain, &sort->order);
+
+	return sort->base->key_number != NULL ? sort->base->key_number(key) : (uint64) key;
+}
+
+/* Two keys with the same prefix, of which the first is exact and the second is not. */
+static int
+compare_exact(Sort *sort, Datum exact, Datum other)
+{
+	uint64 number = (exact & KR_PREFIX_MASK) >> 1 | (exact & KR_KEY_MASK);
+	uint64 other_number;
+	Datum plain;
+
+	sort->decided = kr_types_opened_get(&plain, sort->opened, (uint32) (other & KR_KEY_MASK));
+	if (!sort->decided)
+		return 0;
+	other_number = number_of(sort, plain) >> 1;
+	sort->decided = number != other_number;
+	return number < other_number ? -1 : number > other_number;
+}
+
+/* Two keys with the same prefix. */
+static int
+compare_rest(Sort *sort, Datum a, Datum b)
+{
+	Datum x;
+	Datum y;
+
+	if ((a & b & KR_KEY_EXACT) != 0)
+	{
+		sort->decided = true;
+		return a < b ? -1 : a > b;
+	}
+	if ((a & KR_KEY_EXACT) != 0)
+		return compare_exact(sort, a, b);
+	if ((b & KR_KEY_EXACT) != 0)
+		return -compare_exact(sort, b, a);
+	sort->decided = kr_types_opened_get(&x, sort->opened, (uint32) (a & KR_KEY_MASK)) &&
+		kr_types_opened_get(&y, sort->opened, (uint32) (b & KR_KEY_MASK));
+	return !sort->decided || a == b ? 0 : sort->compare(x, y, &sort->order);
+}
+
 /* Of two abbreviated keys. */
 static int
 compare_keys(Datum a, Datum b, SortSupport ssup)
 {
 	Sort *sort = ssup->ssup_extra;
-	uint64 a_prefix = (uint64) a >> KR_OPENED_KEYBITS;
-	uint64 b_prefix = (uint64) b >> KR_OPENED_KEYBITS;
-	Datum x;
-	Datum y;
+	uint64 a_prefix = (uint64) a >> KR_PREFIX_SHIFT;
+	uint64 b_prefix = (uint64) b >> KR_PREFIX_SHIFT;
 
 	sort->compared = true;
 	if (a_prefix != b_prefix)
 		return a_prefix < b_prefix ? -1 : 1;
-	sort->decided = kr_types_opened_get(&x, sort->opened, (uint32) (a & KR_KEY_MASK)) &&
-		kr_types_opened_get(&y, sort->opened, (uint32) (b & KR_KEY_MASK));
-	if (!sort->decided || a == b)
-		return 0;
-	return sort->compare(x, y, &sort->order);
+	return compare_rest(sort, a, b);
+}
+
+/* The abbreviated key of an opened value. */
+static uint64
+key_of(Sort *sort, Datum plain)
+{
+	uint64 number = sort->has_prefix ? number_of(sort, plain) : 0;
+
+	if (sort->exact_numbers && sort->base->number_is_exact(plain, number))
+		return (number & KR_PREFIX_MASK) | KR_KEY_EXACT | (number >> 1 & KR_KEY_MASK);
+	return (number & KR_PREFIX_MASK) | kr_types_opened_add(sort->opened, plain);
 }
 
 static Datum
@@ -129,9 +200,8 @@ convert(Datum original, SortSupport ssup)
 {
 	Sort *sort = ssup->ssup_extra;
 	struct varlena *envelope = kr_types_detoast(original);
-	uint64 prefix = 0;
 	MemoryContext old;
-	uint32 key;
+	uint64 key;
 	Datum plain;
 
 	if (sort->compared)
@@ -141,13 +211,11 @@ convert(Datum original, SortSupport ssup)
 	}
 	old = MemoryContextSwitchTo(sort->opened->scratch);
 	plain = sort->base->open(sort->base, envelope, KR_FOR_USER);
-	if (sort->has_prefix)
-		prefix = (uint64) sort->order.abbrev_converter(plain, &sort->order) & ~KR_KEY_MASK;
-	key = kr_types_opened_add(sort->opened, plain);
+	key = key_of(sort, plain);
 	kr_types_forget(sort->base, plain);
 	MemoryContextSwitchTo(old);
 	kr_types_free_detoasted(envelope, original);
-	return (Datum) (prefix | key);
+	return (Datum) key;
 }
 
 /* Gives up when the opened values take more memory than the sort may. */
@@ -189,7 +257,12 @@ prepare_order(Sort *sort, SortSupport ssup, bool abbreviate)
 	order->abbreviate = abbreviate;
 	PrepareSortSupportFromOrderingOp(type->lt_opr, order);
 	sort->compare = order->abbrev_converter ? order->abbrev_full_comparator : order->comparator;
-	sort->has_prefix = order->abbrev_converter != NULL && order->comparator == ssup_datum_unsigned_cmp;
+	sort->has_prefix = order->abbrev_converter != NULL &&
+		(order->comparator == ssup_datum_unsigned_cmp || sort->base->key_number != NULL);
+	if (sort->base->collatable && kr_pg_collates_bytes(ssup->ssup_collation))
+		sort->compare = compare_bytes;
+	sort->exact_numbers = sort->has_prefix && sort->base->number_is_exact != NULL &&
+		(!sort->base->collatable || sort->compare == compare_bytes);
 }
 
 Datum

@@ -248,7 +248,15 @@ bytea_compare(const KrBaseType *self, Datum a, Datum b, Oid collation)
 	return result;
 }
 
+/* A key has the first eight bytes, zeros behind the end: text has none of its own. */
+static bool
+text_number_is_exact(Datum plain, uint64 number)
+{
+	return VARSIZE_ANY_EXHDR(DatumGetPointer(plain)) < sizeof(number);
+}
+
 const KrBaseType kr_types_text = {
+	.number_is_exact = text_number_is_exact,
 	.oid = TEXTOID,
 	.name = "text",
 	.typlen = -1,
