@@ -46,7 +46,7 @@ CREATE SCHEMA shop;
 CREATE TABLE person (id int PRIMARY KEY, name encrypted_text(searchable) UNIQUE, note encrypted_text, plain text);
 INSERT INTO person SELECT i, 'name ' || i, 'note ' || i, 'plain ' || i FROM generate_series(1, 1000) i;
 END
-	delay(50);
+	delay(500);
 	my $key = new_key();
 	my $job = sql_value($node, "SELECT keyring_reencrypt(${\($arguments // q('person'))})");
 	wait_for($node, $in_middle, 't', 'a job is in the middle');
