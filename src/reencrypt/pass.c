@@ -21,6 +21,7 @@
 #include "reencrypt/pass.h"
 #include "reencrypt/row.h"
 #include "reencrypt/store.h"
+#include "reencrypt/waiters.h"
 #include "reencrypt/worklist.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -108,8 +109,8 @@ look_at(KrTarget *target, TupleTableSlot *row, MemoryContext rows)
 }
 
 /*
- * Looks at rows until the range or the time is up. Returns the first block that was not done. Two slots take turns, so that the
- * one before keeps the page pinned whose rows are stored when the scan has come to the next.
+ * Looks at rows until the range or the time is up, or somebody waits for the batch. Returns the first block that was not
+ * done. Two slots take turns, so that the one before keeps the page pinned whose rows are stored when the scan has come to the next.
  */
 static BlockNumber
 walk_scan(KrTarget *target, TableScanDesc scan, TupleTableSlot *slots[2], BlockNumber from, BlockNumber end)
@@ -126,7 +127,7 @@ walk_scan(KrTarget *target, TableScanDesc scan, TupleTableSlot *slots[2], BlockN
 		{
 			store_pending(target, rows);
 			CHECK_FOR_INTERRUPTS();
-			if (GetCurrentTimestamp() >= deadline)
+			if (GetCurrentTimestamp() >= deadline || kr_reencrypt_is_waited_for(RelationGetRelid(target->relation)))
 			{
 				end = block;
 				break;

@@ -25,6 +25,7 @@
 #include "reencrypt/postponed.h"
 #include "reencrypt/run.h"
 #include "reencrypt/unmoved.h"
+#include "reencrypt/waiters.h"
 #include "reencrypt/worklist.h"
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
@@ -183,6 +184,7 @@ move_batch(KrRun *run, KrJob *job, uint32 tag)
 	run->at = job->current;
 	if (kr_reencrypt_batch(job, tag, run->careful, &left) == KR_BATCH_LOCKED)
 		return postpone(run, job, locked_by_others(job->current));
+	kr_reencrypt_commit_at_once();
 	run->at = InvalidOid;
 	run->left.values += left.values;
 	if (TransactionIdIsValid(left.holder))
@@ -392,7 +394,10 @@ after_step(KrRun *run)
 		return;
 	}
 	if (run->result == KR_STEP_MOVED)
+	{
 		run->wait_ms = KR_FIRST_WAIT_MS;
+		kr_reencrypt_wait_for_wal();
+	}
 	rest(run->result == KR_STEP_MOVED ? kr_guc_reencrypt_delay : 0);
 }
 

@@ -1,0 +1,24 @@
+/*
+ * src/reencrypt/waiters.h
+ *
+ * Those who wait for a batch to commit.
+ */
+#ifndef KR_REENCRYPT_WAITERS_H
+#define KR_REENCRYPT_WAITERS_H
+
+/*
+ * Whether somebody waits for this transaction, or for a lock on the relation that its RowExclusiveLock
+ * keeps from him. Cheap enough for once a page.
+ */
+extern bool kr_reencrypt_is_waited_for(Oid relation);
+
+/* This transaction shall not wait for the disk or for standbys while it holds what others want. */
+extern void kr_reencrypt_commit_at_once(void);
+
+/*
+ * After such a commit, outside of a transaction: waits for what synchronous_commit wants, so that a
+ * job makes no more WAL than can be written and sent.
+ */
+extern void kr_reencrypt_wait_for_wal(void);
+
+#endif
