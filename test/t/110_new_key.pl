@@ -63,6 +63,12 @@ for my $obstacle (sort keys %obstacles)
 	$harm->($name);
 	sql_ok($node, 'SELECT keyring_flush_cache()', "$obstacle: nothing is cached");
 	sql_fails($node, "INSERT INTO t (v) VALUES ('lost')", $state, qr/\Q$name\E/, "$obstacle: nothing can be written");
+	sql_is(
+		$node,
+		"SELECT count(*) FROM keyring_doctor() WHERE NOT ok AND subject = 'key $key' AND hint LIKE 'To go on writing meanwhile%'",
+		'1',
+		"$obstacle: the doctor knows a way"
+	);
 
 	sql_ok(
 		$node,
