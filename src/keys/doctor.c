@@ -108,9 +108,9 @@ unwrap_detail(const KrKeyRow *row, const KrRequestResult *result)
 	return psprintf("%s, wrapped by %s, opens", kr_keys_state_name(row->state), row->wrapped.kek_version);
 }
 
-/* Writing need not wait for the primary, as long as another key yields what a new one has to share with it. */
+/* Writing need not wait for the primary, as long as there is a worker, and another key yields what a new one has to share. */
 static const char *
-unwrap_hint(const KrKeyRow *row, List *rows, const KrRequestResult *result)
+unwrap_hint(const KrKeyRow *row, List *rows, const KrRequestResult *result, bool may_ask)
 {
 	ListCell *lc;
 
@@ -118,7 +118,7 @@ unwrap_hint(const KrKeyRow *row, List *rows, const KrRequestResult *result)
 	{
 		KrKeyRow *other = lfirst(lc);
 
-		if (row->state == KR_KEY_PRIMARY && other != row && other->state != KR_KEY_DESTROYED)
+		if (may_ask && row->state == KR_KEY_PRIMARY && other != row && other->state != KR_KEY_DESTROYED)
 			return psprintf("To go on writing meanwhile, create and activate another key.%s%s",
 							result->report.hint[0] != '\0' ? " " : "", result->report.hint);
 	}
@@ -169,7 +169,7 @@ examine_keys(ReturnSetInfo *rsinfo, List *rows, bool may_ask)
 		if (result->status == KR_KMS_UNAVAILABLE && kr_keys_worker_pid() == 0)
 			may_ask = false;
 		put(rsinfo, kr_pg_key_words(row->id, row->label), result->status == KR_OK,
-			unwrap_detail(row, result), unwrap_hint(row, rows, result));
+			unwrap_detail(row, result), unwrap_hint(row, rows, result, may_ask));
 		examine_version(rsinfo, row, &result->description);
 		if (result->describe_status != KR_OK)
 		{
