@@ -119,6 +119,23 @@ version_hint(const KrKeyRow *row, const KrKmsDescription *description)
 	return psprintf("Have the wrapping key's owner enable the version again, then: SELECT keyring_rewrap_key(%d)", row->id);
 }
 
+/* Writing need not wait for the primary, as long as there is a worker, and another key yields what a new one has to share. */
+static const char *
+unwrap_hint(const KrKeyRow *row, List *rows, const KrRequestResult *result, bool may_ask)
+{
+	ListCell *lc;
+
+	foreach(lc, rows)
+	{
+		KrKeyRow *other = lfirst(lc);
+
+		if (may_ask && row->state == KR_KEY_PRIMARY && other != row && other->state != KR_KEY_DESTROYED)
+			return psprintf("To go on writing meanwhile, create and activate another key.%s%s",
+							result->report.hint[0] != '\0' ? " " : "", result->report.hint);
+	}
+	return result->report.hint;
+}
+
 /* Also while the key still opens: it does for a while after its version was taken away. */
 static void
 examine_version(ReturnSetInfo *rsinfo, const KrKeyRow *row, const KrKmsDescription *description)
@@ -156,7 +173,7 @@ examine_keys(ReturnSetInfo *rsinfo, List *rows, bool may_ask)
 		if (result->status == KR_KMS_UNAVAILABLE && kr_keys_worker_pid() == 0)
 			may_ask = false;
 		put(rsinfo, kr_pg_key_words(row->id, row->label), result->status == KR_OK,
-			unwrap_detail(row, result), result->report.hint);
+			unwrap_detail(row, result), unwrap_hint(row, rows, result, may_ask));
 		examine_version(rsinfo, row, &result->description);
 		if (result->describe_status != KR_OK)
 		{

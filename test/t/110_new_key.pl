@@ -63,6 +63,12 @@ for my $obstacle (sort keys %obstacles)
 	$harm->($name);
 	sql_ok($node, 'SELECT keyring_flush_cache()', "$obstacle: nothing is cached");
 	sql_fails($node, "INSERT INTO t (v) VALUES ('lost')", $state, qr/\Q$name\E/, "$obstacle: nothing can be written");
+	sql_is(
+		$node,
+		"SELECT count(*) FROM keyring_doctor() WHERE NOT ok AND subject = 'key $key' AND hint LIKE 'To go on writing meanwhile%'",
+		'1',
+		"$obstacle: the doctor knows a way"
+	);
 
 	sql_ok(
 		$node,
@@ -149,5 +155,55 @@ is($kms->count(decrypt => $names[0]) - $asked, 2,
 	'a wrapping key that refuses is asked once, and once more to be sure');
 $kms->grant($names[3]);
 sql_ok($node, 'SELECT keyring_create_key()', 'one of them is enough', db => $crowd);
+
+# --- metadata that may not be read ------------------------------------------------------------------
+
+my $hidden = $kms->create_key('hidden');
+$kms->grant($hidden, 'roles/cloudkms.cryptoKeyEncrypterDecrypter');
+my $words = '';
+$node->psql($crowd, "SELECT keyring_activate(keyring_create_key('gcp-kms', '$hidden'))", stderr => \$words);
+like(
+	$words,
+	qr/WARNING:  could not read the metadata of the wrapping key: .*\nHINT:  .*--role=roles\/cloudkms\.viewer /,
+	'without the viewer role a key can be made, with a warning that names it'
+);
+sql_ok($node, q(CREATE TABLE h (v encrypted_text); INSERT INTO h VALUES ('1')), 'and used', db => $crowd);
+sql_is(
+	$node,
+	q(SELECT health, kek_version, protection, current_version, kek_checked_at FROM keyring_keys WHERE state = 'primary'),
+	'ok|1|||',
+	'its health is what using it says, and no more',
+	db => $crowd
+);
+
+# --- a root key that is lost ------------------------------------------------------------------------
+
+my $rescue = keyring_db($node, 'rescue');
+sql_ok(
+	$node,
+	q(CREATE TABLE t (v encrypted_text); INSERT INTO t VALUES ('1')),
+	'a value under a managed key',
+	db => $rescue
+);
+unlink root_key_file($node);
+append_to_file(root_key_file($node), '');
+chmod 0600, root_key_file($node);
+sql_fails(
+	$node, 'SELECT * FROM keyring_create_key()',
+	'KR001',
+	qr/root key file/,
+	'no managed key can be made',
+	db => $rescue
+);
+sql_ok(
+	$node,
+	"SELECT keyring_activate(keyring_create_key('gcp-kms', '$hidden')); SELECT keyring_reencrypt()",
+	'an unusable root key file: what is in memory serves for one elsewhere',
+	db => $rescue
+);
+sql_ok($node, q(CALL keyring_wait_for_job(timeout => '60 s')), 'to which all values are moved', db => $rescue);
+unlink root_key_file($node);
+sql_ok($node, 'SELECT keyring_flush_cache()', 'the root key is gone for good', db => $rescue);
+sql_is($node, 'SELECT v FROM t', '1', 'and is not needed', db => $rescue);
 
 done_testing();
