@@ -15,26 +15,7 @@ sql_ok($node, q(CREATE TABLE t (v encrypted_text); INSERT INTO t VALUES ('secret
 # One session for all of it: locking out must reach those who hold contexts of their own.
 my $session = background($node);
 
-sub answer
-{
-	$session->{stderr} = '';
-	my ($out) = $session->query('SELECT v FROM t');
-	my ($error) = $session->{stderr} =~ /ERROR:  (\w{5})/;
-	return $error // $out;
-}
-
-# Asks until this is the answer.
-sub wait_for_answer
-{
-	my ($expected, $test_name) = @_;
-	my $last = '';
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	eval {
-		wait_until(sub { ($last = answer()) eq $expected }, $expected);
-	};
-	is($last, $expected, $test_name);
-	return;
-}
+my $read = 'SELECT v FROM t';
 
 # Counts of failures of the worker's calls: so one sees that it has looked.
 sub failures
@@ -42,11 +23,11 @@ sub failures
 	return sql_value($node, q(SELECT value FROM keyring_stats WHERE name = 'unwrap_failures'));
 }
 
-is(answer(), 'secret', 'a cached key');
+is(answer_of($session, $read), 'secret', 'a cached key');
 
 # Taken away: a refusal.
 rename $file, "$file.away";
-wait_for_answer('KR001', 'taken away: values are locked within cache_ttl');
+wait_for_answer($session, $read, 'KR001', 'taken away: values are locked within cache_ttl');
 sql_is($node, q(SELECT cached, health, health_message LIKE 'could not find root key%' FROM keyring_keys),
 	'f|not_found|t', 'as keyring_keys says');
 sql_is(
@@ -55,9 +36,9 @@ sql_is(
 	'1',
 	'and the doctor, with what to do'
 );
-is(answer(), 'KR001', 'it stays so');
+is(answer_of($session, $read), 'KR001', 'it stays so');
 rename "$file.away", $file;
-wait_for_answer('secret', 'given back: it ends by itself');
+wait_for_answer($session, $read, 'secret', 'given back: it ends by itself');
 sql_is($node, q(SELECT cached, health FROM keyring_keys), 't|ok', 'as keyring_keys says');
 
 # Unusable: somebody made a mistake, and has cache_grace to mend it.
@@ -65,7 +46,7 @@ my $before = failures();
 chmod 0644, $file;
 wait_for($node, "SELECT value > $before FROM keyring_stats WHERE name = 'unwrap_failures'",
 	't', 'unusable: the worker notices');
-is(answer(), 'secret', 'unusable: values can be read in the time of grace');
+is(answer_of($session, $read), 'secret', 'unusable: values can be read in the time of grace');
 sql_is($node, q(SELECT cached, health, health_message LIKE '%open to everybody%' FROM keyring_keys),
 	't|config|t', 'but keyring_keys says what is wrong');
 sql_fails($node, 'SELECT keyring_create_key()', 'KR001', qr/open to everybody/, 'and changes are refused');
@@ -81,14 +62,14 @@ wait_for($node, 'SELECT health FROM keyring_keys', 'ok', 'mended: noticed by its
 sql_ok($node, q(ALTER SYSTEM SET keyring.cache_grace = '3s'; SELECT pg_reload_conf()), 'a short time of grace');
 my $position = log_position($node);
 chmod 0644, $file;
-wait_for_answer('KR001', 'grace has ended: values are locked');
+wait_for_answer($session, $read, 'KR001', 'grace has ended: values are locked');
 my @attempts = map { $_->[0] * 3600 + $_->[1] * 60 + $_->[2] }
   map { [/ (\d\d):(\d\d):(\d\d\.\d+) /] } grep { /could not unwrap a data key: config/ } split /\n/,
   log_since($node, $position);
 ok(@attempts >= 2, 'there was a first attempt, and a last one');
 cmp_ok(($attempts[1] - $attempts[0]) % 86400, '<', 5, 'the last one came when grace ended');
 chmod 0600, $file;
-wait_for_answer('secret', 'mended after that: it ends by itself as well');
+wait_for_answer($session, $read, 'secret', 'mended after that: it ends by itself as well');
 $session->quit;
 
 # Verifying keys all the time leaves room for those who ask for something.

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 use KeyringTest;
 use KeyringHold qw(start_sql finish_sql wait_until);
 use KmsServer;
+use Time::HiRes qw(time usleep);
 
 my $kms = KmsServer->start;
 my $key = $kms->create_key('k', rotation => 90 * 86400, protection_level => 'HSM');
@@ -44,6 +45,14 @@ sub looks
 	return;
 }
 
+sub sleep_until
+{
+	my ($when) = @_;
+	my $left = $when - time;
+	usleep($left * 1e6) if $left > 0;
+	return;
+}
+
 sub set_and_reload
 {
 	my ($line) = @_;
@@ -73,14 +82,16 @@ sees(
 	'the old version is disabled: seen before anybody is locked out'
 );
 is(sql_value($node, q(SELECT v FROM t)), 'secret', 'who has the key reads on until keyring.cache_ttl is over');
-looks();
-is(logged("WARNING: .*version 1 of wrapping key \"$key\", which wraps a data key, is disabled"),
-	1, 'the log warns, once');
+my %log = (
+	disabled => "WARNING: .*version 1 of wrapping key \"$key\", which wraps a data key, is disabled",
+	scheduled => 'which wraps a data key, is scheduled for destruction at 20\S+Z',
+	enabled => 'LOG: .*which wraps a data key, is enabled'
+);
+wait_until(sub { logged($log{disabled}) }, 'a warning in the log');
 
 $kms->control(set_state => name => $key, version => 1, state => 'DESTROY_SCHEDULED');
 sees(q(health, destroy_time > now()), 'destroy_scheduled|t', 'scheduled for destruction: the date');
-looks();
-is(logged('which wraps a data key, is scheduled for destruction at 20\S+Z'), 1, 'the log warns with the date, once');
+wait_until(sub { logged($log{scheduled}) }, 'another one in the log, with the date');
 sql_is(
 	$node,
 	q(SELECT count(*) FROM keyring_doctor() WHERE NOT ok AND subject = 'key 1'
@@ -91,7 +102,7 @@ sql_is(
 $kms->control(set_state => name => $key, version => 1, state => 'ENABLED');
 sees('health, destroy_time', 'ok|', 'enabled again');
 looks();
-is(logged('LOG: .*which wraps a data key, is enabled'), 1, 'as the log says, once');
+is(logged($log{$_}), 1, "the log says that it is $_, once, however often one looks") for sort keys %log;
 
 # --- rewrapping -------------------------------------------------------------------------------------
 
@@ -146,32 +157,56 @@ $kms->control('clear_faults');
 $kms->revoke($key, 'roles/cloudkms.viewer');
 looks();
 sees('health, current_version', 'ok|2', 'metadata that may not be read any more: what was known stays');
-set_and_reload("keyring.health_check_interval = 0\n");
-wait_until(
-	sub {
-		my $count = $kms->count(get => $key);
-		sleep 2;
-		return $kms->count(get => $key) == $count;
-	},
-	'0: no looks'
-);
-pass('turned off');
 
 # --- asking again -------------------------------------------------------------------------------------
 
-set_and_reload("keyring.cache_ttl = '1s'\n");
-for my $case ([ { 'Retry-After' => '600' }, 1, 'with Retry-After' ], [ {}, 3, 'without' ])
+# Two keys fail: one whose service names a time, one whose service is merely too busy.
+sql_is($node, "SELECT keyring_create_key('gcp-kms', '$other')", '3', 'a key of the other wrapping key');
+sql_ok(
+	$node,
+	q(SELECT keyring_activate(3); CREATE TABLE u (v encrypted_text); INSERT INTO u VALUES ('secret')),
+	'a value under it'
+);
+my %failing = (
+	1 => [ $key, 't', 'unavailable', 1, error => 'unavailable', headers => { 'Retry-After' => '30' } ],
+	3 => [ $other, 'u', 'throttled', 3, error => 'throttled' ]
+);
+
+# How often each was asked in vain.
+sub refused
 {
-	my ($headers, $tries, $name) = @$case;
-	wait_for($node, q(SELECT health FROM keyring_keys WHERE id = 1), 'ok', "$name: before");
-	$kms->fault(kind => 'decrypt', key => $key, error => 'throttled', headers => $headers, count => 1000);
-	wait_for($node, q(SELECT health FROM keyring_keys WHERE id = 1), 'throttled', "429 $name");
-	my $count = $kms->count(decrypt => $key);
-	sleep 3;
-	is($kms->count(decrypt => $key), $count, "429 $name: not asked again for seconds");
-	is(sql_value($node, q(SELECT v FROM t)), 'secret', "429 $name: values are read on");
-	$kms->control('clear_faults');
-	sql_ok($node, 'SELECT keyring_flush_cache()', 'over');
-	is(sql_value($node, q(SELECT v FROM t)), 'secret', "429 $name: whoever has nothing asks");
+	my %left = map { $_->{key} => $_->{count} } @{ $kms->control('pending_faults') };
+	return map { $_ => 1000 - $left{ $failing{$_}[0] } } keys %failing;
 }
+
+set_and_reload("keyring.health_check_interval = 0\nkeyring.cache_ttl = '1s'\n");
+wait_for($node, q(SELECT count(*) FROM keyring_keys WHERE id IN (1, 3) AND health = 'ok'), '2', 'both are well');
+for my $id (sort keys %failing)
+{
+	my ($resource, undef, undef, undef, %fault) = @{ $failing{$id} };
+	$kms->fault(kind => 'decrypt', key => $resource, %fault, count => 1000);
+}
+for my $id (sort keys %failing)
+{
+	my (undef, undef, $health) = @{ $failing{$id} };
+	wait_for($node, "SELECT health FROM keyring_keys WHERE id = $id", $health, "key $id: $health");
+}
+my $seen = time;
+my %asked = refused();
+my $looks = $kms->count('get');
+for my $id (sort keys %failing)
+{
+	my (undef, $table, undef, $tries) = @{ $failing{$id} };
+	is($asked{$id}, $tries, "key $id: requests before it gives up for now");
+	is(sql_value($node, "SELECT v FROM $table"), 'secret', "key $id: values are read on");
+}
+sleep_until($seen + 4);
+is({ refused() }->{3}, $asked{3}, 'too busy: not asked again for 5 s at least');
+sleep_until($seen + 5.3);
+is({ refused() }->{1}, $asked{1}, 'a service that names a time is left alone for longer than others');
+is($kms->count('get'), $looks, 'keyring.health_check_interval = 0: nobody looks at metadata any more');
+$kms->control('clear_faults');
+sql_ok($node, 'SELECT keyring_flush_cache()', 'over');
+is(sql_value($node, "SELECT v FROM $failing{$_}[1]"), 'secret', "key $_: whoever has nothing asks")
+  for sort keys %failing;
 done_testing();

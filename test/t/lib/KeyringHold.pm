@@ -18,6 +18,7 @@ KeyringHold - a root key command that a test can hold, and statements that wait 
   wait_until_waiting($node, 'reader');
   $keys->release;
   my %answer = finish_sql($reader);       # stdout, status, seconds, and the keys of sql_error()
+  wait_for_answer(background($node), 'SELECT v FROM t', 'KR001', 'locked out');
 
   $keys->fail('gone');                    # the command fails, saying this; ->succeed ends that
 
@@ -37,9 +38,10 @@ use Exporter 'import';
 use IPC::Run;
 use KeyringTest qw(append_to_file root_key_file slurp_file sql_value);
 use PostgreSQL::Test::Utils;
+use Test::More import => ['is'];
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(start_sql finish_sql wait_until_waiting wait_until);
+our @EXPORT = qw(answer_of finish_sql start_sql wait_for_answer wait_until wait_until_waiting);
 
 my $limit = $PostgreSQL::Test::Utils::timeout_default;
 
@@ -152,6 +154,28 @@ sub wait_until
 		usleep(50_000);
 	}
 	return;
+}
+
+# What a session of background() gets: the rows, or the SQLSTATE; more of an error is in its {stderr}.
+sub answer_of
+{
+	my ($session, $sql) = @_;
+	$session->{stderr} = '';
+	my ($out) = $session->query($sql);
+	my ($error) = $session->{stderr} =~ /ERROR:  (\w{5})/;
+	return $error // $out;
+}
+
+# A test that it becomes this, which is asked for again and again.
+sub wait_for_answer
+{
+	my ($session, $sql, $expected, $test_name) = @_;
+	my $last = '';
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	eval {
+		wait_until(sub { ($last = answer_of($session, $sql)) eq $expected }, $expected);
+	};
+	return is($last, $expected, $test_name);
 }
 
 # Starts psql with one command and does not wait for it. Options: db, user, name (application_name).
