@@ -54,7 +54,7 @@ COMMENT ON COLUMN keyring_job.total_blocks IS 'blocks that there were when the p
 COMMENT ON COLUMN keyring_job.scanned IS 'values that the pass has looked at';
 COMMENT ON COLUMN keyring_job.moved IS 'values that the job has moved, in all passes';
 COMMENT ON COLUMN keyring_job.skipped IS 'values that the pass found under the primary key';
-COMMENT ON COLUMN keyring_job.pass_seconds IS 'time that the pass has worked';
+COMMENT ON COLUMN keyring_job.pass_seconds IS 'time that the pass has taken, with rests between batches but not what it has waited for';
 COMMENT ON COLUMN keyring_job.waiting_reason IS 'why the job is waiting';
 COMMENT ON COLUMN keyring_job.waiting_for_pid IS 'process that it waits for';
 COMMENT ON COLUMN keyring_job.waiting_for_transaction IS 'transaction that it waits for';
@@ -87,7 +87,8 @@ CREATE TABLE keyring_unmoved (
     pass integer NOT NULL,
     primary_key jsonb,
     key_id integer,
-    reason text NOT NULL CHECK (reason IN ('key destroyed', 'key unknown', 'envelope damaged', 'key unavailable', 'row refused')),
+    reason text NOT NULL CHECK (reason IN ('key destroyed', 'key unknown', 'envelope damaged', 'page unreadable', 'key unavailable',
+        'row refused')),
     message text NOT NULL,
     tries integer NOT NULL DEFAULT 1,
     first_tried_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -98,12 +99,12 @@ REVOKE ALL ON keyring_unmoved FROM PUBLIC;
 COMMENT ON TABLE keyring_unmoved IS 'values that a job could not move; the view keyring_unrecoverable shows them';
 COMMENT ON COLUMN keyring_unmoved.relation IS 'the table or materialized view';
 COMMENT ON COLUMN keyring_unmoved.attnum IS 'number of the column';
-COMMENT ON COLUMN keyring_unmoved.place IS 'where the row was (its ctid)';
+COMMENT ON COLUMN keyring_unmoved.place IS 'where the row was (its ctid); of a page that cannot be read, the page with 0';
 COMMENT ON COLUMN keyring_unmoved.job_id IS 'the job that last tried it';
 COMMENT ON COLUMN keyring_unmoved.pass IS 'the pass of that job';
 COMMENT ON COLUMN keyring_unmoved.primary_key IS 'primary key of the row, encrypted parts as envelopes; NULL if it has none';
 COMMENT ON COLUMN keyring_unmoved.key_id IS 'the key that the envelope names; NULL if this database does not have it';
-COMMENT ON COLUMN keyring_unmoved.reason IS 'key destroyed, key unknown, envelope damaged, key unavailable or row refused';
+COMMENT ON COLUMN keyring_unmoved.reason IS 'key destroyed, key unknown, envelope damaged, page unreadable, key unavailable or row refused';
 COMMENT ON COLUMN keyring_unmoved.message IS 'the error';
 COMMENT ON COLUMN keyring_unmoved.tries IS 'how often a pass has found it so';
 COMMENT ON COLUMN keyring_unmoved.first_tried_at IS 'when a pass first found it so';
@@ -186,8 +187,8 @@ COMMENT ON COLUMN keyring_jobs.moved IS 'values that the job has moved, in all p
 COMMENT ON COLUMN keyring_jobs.skipped IS 'values that the pass found under the primary key';
 COMMENT ON COLUMN keyring_jobs.unrecoverable IS 'values that the job could not move: see keyring_unrecoverable';
 COMMENT ON COLUMN keyring_jobs.percent IS 'share of the pass that is done';
-COMMENT ON COLUMN keyring_jobs.rate IS 'values that the pass looks at in a second of work';
-COMMENT ON COLUMN keyring_jobs.time_left IS 'time that the rest of the pass will take, pauses not counted';
+COMMENT ON COLUMN keyring_jobs.rate IS 'values that the pass looks at in a second, rests between batches included';
+COMMENT ON COLUMN keyring_jobs.time_left IS 'time that the rest of the pass will take, at this rate';
 COMMENT ON COLUMN keyring_jobs.waiting_reason IS 'why the job is waiting; it goes on by itself';
 COMMENT ON COLUMN keyring_jobs.waiting_for_pid IS 'process that it waits for';
 COMMENT ON COLUMN keyring_jobs.waiting_for_transaction IS 'transaction that it waits for: a virtual transaction id, or the name of a prepared one';
@@ -209,10 +210,10 @@ COMMENT ON VIEW keyring_unrecoverable IS 'values that could not be moved to the 
 COMMENT ON COLUMN keyring_unrecoverable.job_id IS 'the job that last tried it';
 COMMENT ON COLUMN keyring_unrecoverable.relation IS 'the table or materialized view';
 COMMENT ON COLUMN keyring_unrecoverable.column_name IS 'the column';
-COMMENT ON COLUMN keyring_unrecoverable.ctid IS 'where the row was then';
+COMMENT ON COLUMN keyring_unrecoverable.ctid IS 'where the row was then; of a page that cannot be read, the page with 0';
 COMMENT ON COLUMN keyring_unrecoverable.primary_key IS 'primary key of the row, encrypted parts as envelopes; NULL if it has none';
 COMMENT ON COLUMN keyring_unrecoverable.key_id IS 'the key that the envelope names; NULL if this database does not have it';
-COMMENT ON COLUMN keyring_unrecoverable.reason IS 'key destroyed, key unknown, envelope damaged, key unavailable or row refused';
+COMMENT ON COLUMN keyring_unrecoverable.reason IS 'key destroyed, key unknown, envelope damaged, page unreadable, key unavailable or row refused';
 COMMENT ON COLUMN keyring_unrecoverable.message IS 'the error';
 COMMENT ON COLUMN keyring_unrecoverable.tries IS 'how often a pass has found it so';
 COMMENT ON COLUMN keyring_unrecoverable.first_tried_at IS 'when a pass first found it so';

@@ -111,6 +111,13 @@ kr_reencrypt_earlier_run(KrEarlier *earlier, KrObstacle *obstacle)
 	return still_prepared(earlier, obstacle) || still_running(earlier, obstacle);
 }
 
+/* Such a value may be one that cannot be read at all. */
+static bool
+is_recorded_outside(Datum value, const KrEncryptedColumn *column, TupleTableSlot *row, KrRecorded *recorded)
+{
+	return VARATT_IS_EXTERNAL(DatumGetPointer(value)) && kr_reencrypt_is_recorded(recorded, column->attnum, &row->tts_tid);
+}
+
 /* Whether a row has a value that is neither current nor recorded. */
 static bool
 has_old(TupleTableSlot *row, const List *columns, uint32 target_tag, KrRecorded *recorded)
@@ -124,7 +131,8 @@ has_old(TupleTableSlot *row, const List *columns, uint32 target_tag, KrRecorded 
 		Datum value = slot_getattr(row, column->attnum, &isnull);
 		uint32 tag;
 
-		if (isnull || kr_reencrypt_value_state(value, column->typmod, target_tag, &tag) == KR_VALUE_CURRENT)
+		if (isnull || is_recorded_outside(value, column, row, recorded) ||
+			kr_reencrypt_value_state(value, column->typmod, target_tag, &tag) == KR_VALUE_CURRENT)
 			continue;
 		if (!kr_reencrypt_is_recorded(recorded, column->attnum, &row->tts_tid))
 			return true;
@@ -132,22 +140,94 @@ has_old(TupleTableSlot *row, const List *columns, uint32 target_tag, KrRecorded 
 	return false;
 }
 
-static bool
-relation_has_old(const KrJob *job, Relation relation, uint32 target_tag, Snapshot snapshot)
+/* A scan, of the whole relation or of a range. */
+typedef struct KrCount
 {
-	List *columns = kr_reencrypt_columns_of(job, RelationGetRelid(relation));
-	KrRecorded *recorded = kr_reencrypt_recorded_begin(job, RelationGetRelid(relation));
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
-	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	Relation relation;
+	Snapshot snapshot;
+	List *columns;
+	KrRecorded *recorded;
+	uint32 target_tag;
+} KrCount;
+
+static bool
+scan_has_old(const KrCount *count, TableScanDesc scan, bool (*next)(TableScanDesc, ScanDirection, TupleTableSlot *))
+{
+	TupleTableSlot *slot = table_slot_create(count->relation, NULL);
 	bool found = false;
 
-	while (!found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	while (!found && next(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		found = has_old(slot, columns, target_tag, recorded);
+		found = has_old(slot, count->columns, count->target_tag, count->recorded);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
+	return found;
+}
+
+static bool
+next_row(TableScanDesc scan, ScanDirection direction, TupleTableSlot *slot)
+{
+	return table_scan_getnextslot(scan, direction, slot);
+}
+
+static bool
+next_row_in_range(TableScanDesc scan, ScanDirection direction, TupleTableSlot *slot)
+{
+	return table_scan_getnextslot_tidrange(scan, direction, slot);
+}
+
+/* From one page to another, both included. */
+static bool
+range_has_old(const KrCount *count, BlockNumber from, BlockNumber last)
+{
+	ItemPointerData first_row;
+	ItemPointerData last_row;
+
+	ItemPointerSet(&first_row, from, FirstOffsetNumber);
+	ItemPointerSet(&last_row, last, MaxOffsetNumber);
+	return scan_has_old(count, table_beginscan_tidrange(count->relation, count->snapshot, &first_row, &last_row),
+						next_row_in_range);
+}
+
+/* Between the pages that cannot be read. */
+static bool
+rest_has_old(const KrCount *count, const List *unreadable)
+{
+	BlockNumber from = 0;
+	ListCell *cell;
+
+	foreach(cell, unreadable)
+	{
+		BlockNumber page = (BlockNumber) lfirst_int(cell);
+
+		if (page > from && range_has_old(count, from, page - 1))
+			return true;
+		from = page + 1;
+	}
+	return range_has_old(count, from, MaxBlockNumber);
+}
+
+static bool
+relation_has_old(const KrJob *job, Relation relation, uint32 target_tag, Snapshot snapshot)
+{
+	KrRecorded *recorded = kr_reencrypt_recorded_begin(job, RelationGetRelid(relation));
+	List *unreadable = kr_reencrypt_recorded_pages(recorded);
+	KrCount count = {
+		.relation = relation,
+		.snapshot = snapshot,
+		.columns = kr_reencrypt_columns_of(job, RelationGetRelid(relation)),
+		.recorded = recorded,
+		.target_tag = target_tag
+	};
+	bool found;
+
+	/* the whole has a ring of buffers of its own, a range has not */
+	if (unreadable == NIL)
+		found = scan_has_old(&count, table_beginscan(relation, snapshot, 0, NULL), next_row);
+	else
+		found = rest_has_old(&count, unreadable);
 	kr_reencrypt_recorded_end(recorded);
 	return found;
 }

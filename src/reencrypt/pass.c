@@ -18,6 +18,7 @@
 #include "keys/census.h"
 #include "miscadmin.h"
 #include "pg/guc.h"
+#include "reencrypt/page.h"
 #include "reencrypt/pass.h"
 #include "reencrypt/row.h"
 #include "reencrypt/store.h"
@@ -108,15 +109,21 @@ look_at(KrTarget *target, TupleTableSlot *row, MemoryContext rows)
 		store_pending(target, rows);
 }
 
+static bool
+is_time_up(const KrTarget *target)
+{
+	return GetCurrentTimestamp() >= target->deadline || kr_reencrypt_is_waited_for(RelationGetRelid(target->relation));
+}
+
 /*
  * Looks at rows until the range or the time is up, or somebody waits for the batch. Returns the first block that was not
- * done. Two slots take turns, so that the one before keeps the page pinned whose rows are stored when the scan has come to the next.
+ * done. Two slots take turns, so that the one before keeps the page pinned whose rows are stored when the scan has come to
+ * the next.
  */
 static BlockNumber
 walk_scan(KrTarget *target, TableScanDesc scan, TupleTableSlot *slots[2], BlockNumber from, BlockNumber end)
 {
 	MemoryContext rows = AllocSetContextCreate(CurrentMemoryContext, "keyring rows", 0, KR_ROWS_MEMORY, ALLOCSET_DEFAULT_MAXSIZE);
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kr_guc_reencrypt_batch_time);
 	BlockNumber at = from;
 
 	for (int turn = 0; table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slots[turn]); turn = 1 - turn)
@@ -127,7 +134,7 @@ walk_scan(KrTarget *target, TableScanDesc scan, TupleTableSlot *slots[2], BlockN
 		{
 			store_pending(target, rows);
 			CHECK_FOR_INTERRUPTS();
-			if (GetCurrentTimestamp() >= deadline || kr_reencrypt_is_waited_for(RelationGetRelid(target->relation)))
+			if (is_time_up(target))
 			{
 				end = block;
 				break;
@@ -142,7 +149,7 @@ walk_scan(KrTarget *target, TableScanDesc scan, TupleTableSlot *slots[2], BlockN
 }
 
 static BlockNumber
-walk(KrTarget *target, BlockNumber from, BlockNumber end)
+walk_range(KrTarget *target, BlockNumber from, BlockNumber end)
 {
 	TupleTableSlot *slots[2] = { table_slot_create(target->relation, NULL), table_slot_create(target->relation, NULL) };
 	ItemPointerData first;
@@ -157,6 +164,23 @@ walk(KrTarget *target, BlockNumber from, BlockNumber end)
 	ExecDropSingleTupleTableSlot(slots[0]);
 	ExecDropSingleTupleTableSlot(slots[1]);
 	return end;
+}
+
+/* Careful: page by page, and past those that cannot be read. */
+static BlockNumber
+walk(KrTarget *target, BlockNumber from, BlockNumber end)
+{
+	target->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kr_guc_reencrypt_batch_time);
+	if (!target->careful)
+		return walk_range(target, from, end);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (kr_reencrypt_try_page(target, from))
+			(void) walk_range(target, from, from + 1);
+		from++;
+	} while (from < end && !is_time_up(target));
+	return from;
 }
 
 /* Publishing a change without a replica identity would stop the subscriber: PostgreSQL refuses such an UPDATE too. */

@@ -141,6 +141,32 @@ report_damage(KrTarget *target, int column, TupleTableSlot *row)
 						kr_reencrypt_reason(&error, false), &error);
 }
 
+/* The header of a value that is stored out of line, which may be damaged there. False, and recorded, when it cannot be read. */
+static bool
+look_carefully(KrTarget *target, int column, TupleTableSlot *row, Datum value, KrValueState *state, uint32 *tag)
+{
+	KrAttempt attempt;
+	ErrorData *volatile error = NULL;
+
+	kr_reencrypt_begin_attempt(&attempt);
+	PG_TRY();
+	{
+		*state = kr_reencrypt_value_state(value, target->typmods[column], target->tag, tag);
+		kr_reencrypt_end_attempt(&attempt);
+	}
+	PG_CATCH();
+	{
+		error = kr_reencrypt_fail_attempt(&attempt, target->job->skip_unavailable);
+	}
+	PG_END_TRY();
+	if (error == NULL)
+		return true;
+	kr_reencrypt_record(target->job, target->relation, target->attnums[column], row, 0,
+						kr_reencrypt_reason(error, target->job->skip_unavailable), error);
+	FreeErrorData(error);
+	return false;
+}
+
 bool
 kr_reencrypt_row(KrTarget *target, TupleTableSlot *row)
 {
@@ -150,12 +176,17 @@ kr_reencrypt_row(KrTarget *target, TupleTableSlot *row)
 	{
 		bool isnull;
 		Datum value = slot_getattr(row, target->attnums[i], &isnull);
+		KrValueState state;
 		uint32 tag;
 
 		if (isnull)
 			continue;
 		target->counts.scanned++;
-		switch (kr_reencrypt_value_state(value, target->typmods[i], target->tag, &tag))
+		if (!target->careful || !VARATT_IS_EXTERNAL(DatumGetPointer(value)))
+			state = kr_reencrypt_value_state(value, target->typmods[i], target->tag, &tag);
+		else if (!look_carefully(target, i, row, value, &state, &tag))
+			continue;
+		switch (state)
 		{
 			case KR_VALUE_CURRENT:
 				target->counts.skipped++;

@@ -13,6 +13,7 @@
 #include "reencrypt/pass.h"
 #include "types/basetype.h"
 #include "utils/snapshot.h"
+#include "utils/timestamp.h"
 
 typedef struct KrRowCounts
 {
@@ -43,6 +44,7 @@ typedef struct KrTarget
 	const KrEncryptedType **types;
 	uint32 tag; /* of the key to move to */
 	bool careful;
+	TimestampTz deadline;
 	Snapshot snapshot;
 	CommandId command;
 	EState *estate;

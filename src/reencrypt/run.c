@@ -65,10 +65,11 @@ typedef struct KrRun
 	long wait_ms; /* before the next step, when blocked */
 	KrEarlier earlier;
 	KrPostponed postponed;
-	bool returning; /* the pass has been to all relations once */
-	Oid at;         /* relation that the step works at */
-	KrLeft left;    /* by the pass, as far as this process made it */
-	int64 moved;    /* by the pass, likewise */
+	bool returning;      /* the pass has been to all relations once */
+	Oid at;              /* relation that the step works at */
+	KrLeft left;         /* by the pass, as far as this process made it */
+	int64 moved;         /* by the pass, likewise */
+	TimestampTz counted; /* up to when job->pass_seconds knows the time; 0: begins with the next batch */
 	KrObstacle obstacle;
 	KrStep result; /* of the last step */
 } KrRun;
@@ -100,6 +101,7 @@ begin_pass(KrRun *run, KrJob *job, int32 target_key)
 	job->pass_seconds = 0;
 	run->left = (KrLeft){ 0 };
 	run->moved = 0;
+	run->counted = 0;
 	run->returning = false;
 	kr_reencrypt_postponed_reset(&run->postponed);
 	kr_reencrypt_earlier_reset(&run->earlier);
@@ -174,10 +176,11 @@ next_relation(KrRun *run, KrJob *job)
 	return KR_STEP_COUNT;
 }
 
+/* A rest, a commit and an attempt that failed count with the batch after them, so that the time left is what a clock shows. */
 static KrStep
 move_batch(KrRun *run, KrJob *job, uint32 tag)
 {
-	TimestampTz start = GetCurrentTimestamp();
+	TimestampTz start = run->counted != 0 ? run->counted : GetCurrentTimestamp();
 	int64 moved = job->moved;
 	KrLeft left = { 0 };
 
@@ -190,7 +193,8 @@ move_batch(KrRun *run, KrJob *job, uint32 tag)
 	if (TransactionIdIsValid(left.holder))
 		run->left.holder = left.holder;
 	run->moved += job->moved - moved;
-	job->pass_seconds += (double) (GetCurrentTimestamp() - start) / USECS_PER_SEC;
+	run->counted = GetCurrentTimestamp();
+	job->pass_seconds += (double) (run->counted - start) / USECS_PER_SEC;
 	return KR_STEP_MOVED;
 }
 
@@ -381,6 +385,7 @@ static void
 wait_for_obstacle(KrRun *run)
 {
 	rest(run->wait_ms);
+	run->counted = 0;
 	run->wait_ms = Min(run->wait_ms * 2, KR_LONGEST_WAIT_MS);
 }
 

@@ -7,6 +7,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "keys/lifecycle.h"
 #include "keys/owner.h"
 #include "lib/stringinfo.h"
@@ -31,6 +32,11 @@ enum
 	UNMOVED_PLACE,
 	UNMOVED_JOB
 };
+
+/* in place of a row's number, which is 1 or more */
+#define KR_PAGE_ITSELF 0
+
+#define KR_ENVELOPE_DAMAGED "envelope damaged"
 
 struct KrRecorded
 {
@@ -92,8 +98,9 @@ kr_reencrypt_reason(const ErrorData *error, bool skip_unavailable)
 		return "key destroyed";
 	if (code == KR_ERRCODE_KEY_UNKNOWN)
 		return "key unknown";
-	if (code == KR_ERRCODE_ENVELOPE_DAMAGED)
-		return "envelope damaged";
+	/* of a value that is stored out of line, parts are missing */
+	if (code == KR_ERRCODE_ENVELOPE_DAMAGED || code == ERRCODE_DATA_CORRUPTED)
+		return KR_ENVELOPE_DAMAGED;
 	if (is_unavailable(code))
 		return skip_unavailable ? "key unavailable" : NULL;
 	if (code == KR_ERRCODE_NO_PRIMARY || is_of_the_server(code) || is_of_the_file_system(error))
@@ -148,28 +155,28 @@ primary_key_of(Relation relation, TupleTableSlot *row)
 	return json.data;
 }
 
-/* The words of what is not keyring's own error may quote a value. */
+/* The words of what is neither keyring's own error nor PostgreSQL's about its files may quote a value. */
 static char *
-safe_message(const ErrorData *error)
+safe_message(const ErrorData *error, const char *reason)
 {
 	char *code = unpack_sql_state(error->sqlerrcode);
 
-	if (strncmp(code, "KR", 2) == 0)
+	if (strncmp(code, "KR", 2) == 0 || strcmp(reason, KR_ENVELOPE_DAMAGED) == 0)
 		return pstrdup(error->message);
 	return psprintf("storing the row failed with SQLSTATE %s", code);
 }
 
-void
-kr_reencrypt_record(const KrJob *job, Relation relation, AttrNumber attnum, TupleTableSlot *row, uint32 tag,
-					const char *reason, const ErrorData *error)
+/* key NULL: not known. tag 0: likewise. */
+static void
+record(const KrJob *job, Relation relation, AttrNumber attnum, ItemPointer place, const char *key, uint32 tag,
+	   const char *reason, const char *message)
 {
 	Oid types[] = { OIDOID, INT2OID, TIDOID, INT8OID, INT4OID, TEXTOID, INT4OID, TEXTOID, TEXTOID };
-	char *key = primary_key_of(relation, row);
 	int32 key_id = 0;
 	bool known = tag != 0 && kr_keys_id_of_tag(tag, &key_id);
-	Datum values[] = { ObjectIdGetDatum(RelationGetRelid(relation)), Int16GetDatum(attnum), PointerGetDatum(&row->tts_tid),
+	Datum values[] = { ObjectIdGetDatum(RelationGetRelid(relation)), Int16GetDatum(attnum), PointerGetDatum(place),
 					   Int64GetDatum(job->id), Int32GetDatum(job->pass), key != NULL ? CStringGetTextDatum(key) : (Datum) 0,
-					   Int32GetDatum(key_id), CStringGetTextDatum(reason), CStringGetTextDatum(safe_message(error)) };
+					   Int32GetDatum(key_id), CStringGetTextDatum(reason), CStringGetTextDatum(message) };
 	char nulls[] = "         ";
 
 	if (key == NULL)
@@ -184,6 +191,22 @@ kr_reencrypt_record(const KrJob *job, Relation relation, AttrNumber attnum, Tupl
 					 " key_id = excluded.key_id, reason = excluded.reason, message = excluded.message,"
 					 " tries = u.tries + 1, last_tried_at = clock_timestamp()",
 					 lengthof(types), types, values, nulls);
+}
+
+void
+kr_reencrypt_record(const KrJob *job, Relation relation, AttrNumber attnum, TupleTableSlot *row, uint32 tag,
+					const char *reason, const ErrorData *error)
+{
+	record(job, relation, attnum, &row->tts_tid, primary_key_of(relation, row), tag, reason, safe_message(error, reason));
+}
+
+void
+kr_reencrypt_record_page(const KrJob *job, Relation relation, AttrNumber attnum, BlockNumber block, const ErrorData *error)
+{
+	ItemPointerData place;
+
+	ItemPointerSet(&place, block, KR_PAGE_ITSELF);
+	record(job, relation, attnum, &place, NULL, 0, "page unreadable", error->message);
 }
 
 void
@@ -220,6 +243,28 @@ kr_reencrypt_recorded_begin(const KrJob *job, Oid relation)
 	recorded->relation = relation;
 	recorded->job = job->id;
 	return recorded;
+}
+
+static void
+take_page(HeapTuple row, TupleDesc desc, void *arg)
+{
+	bool isnull;
+	ItemPointer place = (ItemPointer) DatumGetPointer(SPI_getbinval(row, desc, 1, &isnull));
+
+	*(List **) arg = lappend_int(*(List **) arg, (int) ItemPointerGetBlockNumber(place));
+}
+
+List *
+kr_reencrypt_recorded_pages(const KrRecorded *recorded)
+{
+	Oid types[] = { OIDOID, INT8OID };
+	Datum values[] = { ObjectIdGetDatum(recorded->relation), Int64GetDatum(recorded->job) };
+	List *pages = NIL;
+
+	kr_keys_rows_as_owner("SELECT DISTINCT place FROM %s.keyring_unmoved"
+						  " WHERE relation = $1 AND job_id = $2 AND reason = 'page unreadable' ORDER BY 1",
+						  lengthof(types), types, values, NULL, take_page, &pages);
+	return pages;
 }
 
 bool

@@ -21,6 +21,10 @@ extern const char *kr_reencrypt_reason(const ErrorData *error, bool skip_unavail
 extern void kr_reencrypt_record(const KrJob *job, Relation relation, AttrNumber attnum, TupleTableSlot *row, uint32 tag,
 								const char *reason, const ErrorData *error);
 
+/* Records a page that cannot be read, which may hold values of this column. */
+extern void kr_reencrypt_record_page(const KrJob *job, Relation relation, AttrNumber attnum, BlockNumber block,
+									 const ErrorData *error);
+
 /* Drops what this pass has not found in the columns of a relation, which it has done. */
 extern void kr_reencrypt_forget_others(const KrJob *job, Oid relation);
 
@@ -30,6 +34,7 @@ extern void kr_reencrypt_forget_gone(void);
 /* A look at what a job has recorded of one relation, by place. What an earlier job has recorded is to be tried again. */
 typedef struct KrRecorded KrRecorded;
 extern KrRecorded *kr_reencrypt_recorded_begin(const KrJob *job, Oid relation);
+extern List *kr_reencrypt_recorded_pages(const KrRecorded *recorded); /* block numbers, ascending */
 extern bool kr_reencrypt_is_recorded(KrRecorded *recorded, AttrNumber attnum, ItemPointer place);
 extern void kr_reencrypt_recorded_end(KrRecorded *recorded);
 

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "keys/owner.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "reencrypt/jobs.h"
@@ -23,7 +24,7 @@ KR_FUNCTION(keyring_wait_for_job);
 
 #define KR_LOOK_MS 200
 #define KR_LINES_MS 1000
-#define KR_LINE_MAX 256
+#define KR_LINE_MAX 512
 
 /* What is shown of a job. */
 typedef struct KrProgress
@@ -38,11 +39,13 @@ static void
 take_progress(HeapTuple row, TupleDesc desc, void *arg)
 {
 	KrProgress *progress = arg;
+	const char *line;
 	bool isnull;
 
 	progress->found = true;
 	strlcpy(progress->state, SPI_getvalue(row, desc, 1), sizeof(progress->state));
-	strlcpy(progress->line, SPI_getvalue(row, desc, 2), sizeof(progress->line));
+	line = SPI_getvalue(row, desc, 2);
+	strlcpy(progress->line, line, (size_t) pg_mbcliplen(line, (int) strlen(line), KR_LINE_MAX - 1) + 1);
 	progress->unrecoverable = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
 }
 
@@ -55,7 +58,8 @@ look(int64 id)
 
 	kr_keys_rows_as_owner("SELECT state, concat(state, CASE WHEN percent IS NOT NULL THEN concat(', pass ', pass, ': ', percent, ' percent') END,"
 						  " ', ' || rate || ' values/s', ', ' || time_left || ' left', ', ' || moved || ' moved',"
-						  " ': ' || waiting_reason, ' (process ' || waiting_for_pid || ')'), unrecoverable"
+						  " ': ' || waiting_reason, ' (' || nullif(concat_ws(', ', 'process ' || waiting_for_pid,"
+						  " 'transaction ' || waiting_for_transaction), '') || ')'), unrecoverable"
 						  " FROM %s.keyring_jobs WHERE id = $1",
 						  lengthof(types), types, values, NULL, take_progress, &progress);
 	return progress;

@@ -188,6 +188,13 @@ $earlier->query_safe('BEGIN; SELECT pg_current_xact_id()');
 sql_ok($node, 'ALTER TABLE second REPLICA IDENTITY FULL', 'a replica identity');
 wait_for($node, "SELECT waiting_reason ~ '^an earlier transaction' FROM keyring_jobs WHERE id = $job",
 	't', 'the pass has been to all');
+my $shown = start_sql($node, "CALL keyring_wait_for_job($job)", name => 'shown');
+wait_until(sub { $shown->{run}->pump_nb; $shown->{stderr} =~ /INFO/ }, 'a line of progress');
+like(
+	$shown->{stderr},
+	qr/an earlier transaction.*\(process \d+, transaction \d+\/\d+\)$/m,
+	'whoever waits for the job is told what it waits for'
+);
 # too late to be one of those that are waited for
 $locker->query_safe('BEGIN; LOCK TABLE third');
 $earlier->query_safe('COMMIT');
@@ -215,6 +222,10 @@ $job = sql_value($node, 'SELECT keyring_reencrypt()');
 wait_for($node, $in_middle, 1, 'a job is in the middle');
 sql_is($node, "SELECT ok, detail FROM keyring_doctor() WHERE subject = 'job $job'",
 	't|is running', 'a job that runs is well');
+wait_for(
+	$node, "SELECT pass_seconds > 0.9 AND next_block < end_block FROM keyring_job WHERE id = $job",
+	't', 'rests between batches count, so that the rate is what a clock shows'
+);
 my $position = log_position($node);
 sql_ok(
 	$node,
@@ -292,6 +303,56 @@ is($answer{message}, "job $job was cancelled", 'the newest job is meant, also on
 sql_ok($node, 'SELECT keyring_reencrypt(); CALL keyring_wait_for_job()', 'another one ends');
 sql_ok($node, 'CALL keyring_wait_for_job()', 'a job that has ended is not waited for');
 
+# --- pages that cannot be read -------------------------------------------------------------------
+
+sql_ok($node, <<'END', 'tables to damage');
+CREATE TABLE torn (id int, v encrypted_text(searchable), w encrypted_text) WITH (autovacuum_enabled = off);
+INSERT INTO torn SELECT i, 'v' || i, 'w' || i FROM generate_series(1, 300) i;
+CREATE TABLE far (id int PRIMARY KEY, v encrypted_text) WITH (autovacuum_enabled = off);
+INSERT INTO far SELECT i, (SELECT string_agg(md5(i::text || j), '') FROM generate_series(1, 200) j) FROM generate_series(1, 9) i;
+CHECKPOINT;
+END
+tear('torn', 1);
+tear(sql_value($node, q(SELECT reltoastrelid::regclass FROM pg_class WHERE oid = 'far'::regclass)), 0);
+$key = new_key();
+$job = sql_value($node, q(SELECT keyring_reencrypt()));
+sql_ok($node, q(CALL keyring_wait_for_job(timeout => '2 min')),
+	'a job over tables with pages that cannot be read ends');
+sql_is(
+	$node,
+	q(SELECT relation, column_name, ctid, reason, message ~ 'invalid page in block 1 of relation' FROM keyring_unrecoverable
+	   WHERE relation = 'torn'::regclass ORDER BY 2),
+	"torn|v|(1,0)|page unreadable|t\ntorn|w|(1,0)|page unreadable|t",
+	'an unreadable page is recorded for each column'
+);
+sql_is(
+	$node,
+	"SET enable_seqscan = off; SELECT bool_and((keyring_inspect(v)).key_id = $key AND v = 'v' || id), count(*) > 100 FROM torn WHERE ctid >= '(2,1)'",
+	't|t',
+	'the rows of other pages are moved'
+);
+sql_is(
+	$node,
+	q(SELECT reason, message ~ '(invalid page|missing chunk)', count(*) BETWEEN 1 AND 8 FROM keyring_unrecoverable
+	   WHERE relation = 'far'::regclass GROUP BY 1, 2),
+	'envelope damaged|t|t',
+	'a value that is stored out of line and cannot be read is recorded as damaged'
+);
+sql_fails(
+	$node, 'SELECT keyring_destroy_key(' . ($key - 1) . ')',
+	'XX001',
+	qr/invalid page/,
+	'no key is destroyed as long as a page is unreadable'
+);
+sql_ok(
+	$node,
+	'SET zero_damaged_pages = on; VACUUM (FREEZE, DISABLE_PAGE_SKIPPING) torn; DROP TABLE far',
+	'the page is given up'
+);
+sql_ok($node, 'SELECT keyring_reencrypt(); CALL keyring_wait_for_job()', 'a job after that');
+sql_is($node, 'SELECT count(*) FROM keyring_unrecoverable', '0', 'clears the record of the page');
+sql_ok($node, 'DROP TABLE torn', 'it has served');
+
 for my $db (qw(postgres other))
 {
 	$node->command_ok(
@@ -299,3 +360,17 @@ for my $db (qw(postgres other))
 		"pg_amcheck finds nothing in $db");
 }
 done_testing();
+
+# Overwrites the beginning of a page, with the server down.
+sub tear
+{
+	my ($table, $block) = @_;
+	my $path = $node->data_dir . '/' . sql_value($node, "SELECT pg_relation_filepath('$table')");
+	$node->stop;
+	open my $file, '+<:raw', $path or die $!;
+	seek $file, 8192 * $block, 0;
+	print $file 'torn' x 16;
+	close $file;
+	$node->start;
+	return;
+}
