@@ -234,4 +234,11 @@ wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid", 0, 'st
 sql_ok($node, 'SELECT keyring_destroy_key(1), keyring_destroy_key(4)', 'step 6: the other keys are needed no more');
 is(join("\n", grep { !$used{$_} } @blocks), '', 'every statement of the page was run');
 
+$node->command_ok(
+	[
+		'pg_amcheck', '-p', $node->port, '-h', $node->host, '-d', 'postgres', '--install-missing', '-t', 'public.*',
+		'--heapallindexed'
+	],
+	'pg_amcheck finds nothing'
+);
 done_testing();
