@@ -20,6 +20,7 @@
 #include "access/xact.h"
 #include "keys/census.h"
 #include "keys/destroy.h"
+#include "keys/held_cursors.h"
 #include "keys/kek_health.h"
 #include "keys/lifecycle.h"
 #include "keys/ring.h"
@@ -66,6 +67,19 @@ refuse_temporary(const KrKeyRow *row, Oid relid)
 			 errhint("Wait until that session ends, or drop the table there.")));
 }
 
+static void
+refuse_held(const KrKeyRow *row)
+{
+	int pid = kr_keys_cursor_holder();
+
+	if (pid != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot destroy %s: a cursor WITH HOLD keeps encrypted values", kr_pg_key_words(row->id, row->label)),
+				 errdetail("It is one of process %d, whose rows only its session can read.", pid),
+				 errhint("Close it, or end its session.")));
+}
+
 /* Values of one relation under the key. The relation may be gone. */
 static int64
 count_in(Oid relid, List *columns, uint32 tag, Snapshot snapshot, LOCKMODE lock)
@@ -104,6 +118,7 @@ refuse_if_used(const KrKeyRow *row, List *columns, LOCKMODE lock)
 	Oid last = InvalidOid;
 	ListCell *lc;
 
+	refuse_held(row);
 	foreach(lc, columns)
 	{
 		KrEncryptedColumn *column = lfirst(lc);

@@ -32,6 +32,9 @@ extern void kr_keys_rewrap(int32 id);
  */
 extern void kr_keys_destroy(int32 id, bool force);
 
+/* The rows of a cursor WITH HOLD have envelopes: no key is destroyed until this memory, which is the cursor's, is freed. */
+extern void kr_keys_hold_cursor(MemoryContext cursor);
+
 /*
  * Checks provider and resource as a user named them and fills in both, in canonical form. 22023 for an unknown
  * provider or a name that is none, 42501 for one that keyring.kms_allowed_resources does not have.

@@ -14,6 +14,7 @@
 #include "search/columns.h"
 #include "search/execute_into.h"
 #include "search/guard.h"
+#include "search/held.h"
 #include "search/hints.h"
 #include "search/hooks.h"
 #include "search/statement.h"
@@ -158,6 +159,8 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 		next(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		if (IsA(statement, CreateStmt) && ((CreateStmt *) statement)->partspec != NULL)
 			kr_search_check_partition_key(((CreateStmt *) statement)->relation);
+		if (IsA(statement, DeclareCursorStmt))
+			kr_search_note_cursor((DeclareCursorStmt *) statement);
 
 		/* not after an error: the log is yet to be written */
 		kr_search_hide_context = hide_context;

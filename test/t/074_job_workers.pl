@@ -40,6 +40,17 @@ sql_value($node, "SELECT keyring_reencrypt('$_')") for qw(a b c);
 wait_for($node, $states, 'a running t, b running t, c queued f', 'two jobs run at once, a third is queued');
 sql_is($node, $workers, '2|1', 'each has a worker');
 sql_is($node, q(SELECT string_agg(DISTINCT key_id::text, ' ') FROM keyring_census('a')), '1 2', 'and is in the middle');
+my $waiter = start_sql($node, 'CALL keyring_wait_for_job(1)', name => 'waiter');
+sql_is(
+	$node,
+	q(SELECT current_relation, target_key, pass, percent > 0 AND percent < 100, scanned > 0, moved = scanned, skipped, unrecoverable,
+		total BETWEEN 1600 AND 2400, rate > 0, time_left >= '0 s' AND time_left < '1 min', finished_at IS NULL
+		FROM keyring_jobs WHERE id = 1),
+	'a|2|1|t|t|t|0|0|t|t|t|t',
+	'the view shows how far the first is'
+);
+sql_is($node, q(SELECT current_relation, percent, scanned, total, rate, time_left FROM keyring_jobs WHERE id = 3),
+	'||0|0||', 'and that the third has not begun');
 wait_for(
 	$node,
 	q(SELECT detail, hint ~ 'keyring.reencrypt_workers' FROM keyring_doctor() WHERE subject = 'job 3' AND NOT ok),
@@ -101,6 +112,18 @@ wait_for(
 change(reencrypt_workers => 6);
 change(reencrypt_delay => 0);
 
+%answer = finish_sql($waiter);
+like(
+	$answer{all},
+	qr/INFO: .* job 1: running, pass 1: \d+\.\d percent, \d+ values\/s, \d\d:\d\d:\d\d left, \d+ moved\n/,
+	'whoever waits sees lines of progress'
+);
+like(
+	$answer{all},
+	qr/INFO: .* job 1: completed, pass 1: 100\.0 percent, \d+ values\/s, 2000 moved\n/,
+	'and the last one'
+);
+
 for my $db (qw(postgres other))
 {
 	wait_for($node, q(SELECT count(*) FROM keyring_jobs WHERE state <> 'completed'), 0, "$db: all end", db => $db);
@@ -117,4 +140,11 @@ for my $db (qw(postgres other))
 }
 wait_for($node, $workers, '0|0', 'no worker is left');
 
+$node->command_ok(
+	[
+		'pg_amcheck', '-p', $node->port, '-h', $node->host, '-d', 'postgres', '--install-missing', '-t', 'public.*',
+		'--heapallindexed'
+	],
+	'pg_amcheck finds nothing'
+);
 done_testing();

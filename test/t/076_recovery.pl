@@ -217,7 +217,28 @@ sql_is(
 	'ssn 11 ssn 13 ssn 14 ssn 15 ssn 16 078-05-1120 from elsewhere',
 	'step 6: and are what they should be'
 );
+
+# The end of a session is the end of what it keeps.
+my $session = background($node);
+my $pid = $session->query_safe(
+	'SET keyring.native_types = off; BEGIN; DECLARE c CURSOR WITH HOLD FOR TABLE patients; COMMIT; SELECT pg_backend_pid()'
+);
+my %refusal = sql_error($node, 'SELECT keyring_destroy_key(1)');
+is(
+	"$refusal{sqlstate} $refusal{message} $refusal{detail}",
+	"55006 cannot destroy key 1: a cursor WITH HOLD keeps encrypted values It is one of process $pid, whose rows only its session can read.",
+	'step 6: a key is not destroyed while a cursor WITH HOLD keeps values'
+);
+$session->quit;
+wait_for($node, "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid", 0, 'step 6: that session ends');
 sql_ok($node, 'SELECT keyring_destroy_key(1), keyring_destroy_key(4)', 'step 6: the other keys are needed no more');
 is(join("\n", grep { !$used{$_} } @blocks), '', 'every statement of the page was run');
 
+$node->command_ok(
+	[
+		'pg_amcheck', '-p', $node->port, '-h', $node->host, '-d', 'postgres', '--install-missing', '-t', 'public.*',
+		'--heapallindexed'
+	],
+	'pg_amcheck finds nothing'
+);
 done_testing();
