@@ -390,7 +390,7 @@ sub recursive
 	);
 }
 
-# The same rows by way of what stands between a query and its tables. Views and tables cannot be made with parameters.
+# The same rows by way of what stands between a query and its tables. What is made or copied has no parameters.
 sub around
 {
 	my ($self, $sql, $ordered) = @_;
@@ -398,6 +398,16 @@ sub around
 	my @ways = ([ "SELECT * FROM ($sql) w", $ordered ], [ "WITH w AS $how($sql) SELECT * FROM w", $ordered ]);
 	push @ways, [ "CREATE TEMPORARY VIEW w AS $sql; SELECT * FROM w", $ordered, 'DROP VIEW w' ],
 	  [ "CREATE TEMPORARY TABLE w AS $sql; SELECT * FROM w", 0, 'DROP TABLE w' ],
+	  [
+		"CREATE FUNCTION pg_temp.w() RETURNS SETOF text LANGUAGE sql AS \$w\$SELECT w::text FROM ($sql) w\$w\$; SELECT * FROM pg_temp.w()",
+		$ordered,
+		'DROP FUNCTION pg_temp.w'
+	  ],
+	  [
+		"CREATE FUNCTION pg_temp.w() RETURNS SETOF json LANGUAGE plpgsql AS \$w\$DECLARE r record; BEGIN FOR r IN $sql LOOP
+		RETURN NEXT row_to_json(r); END LOOP; END\$w\$; SELECT * FROM pg_temp.w()", $ordered, 'DROP FUNCTION pg_temp.w'
+	  ],
+	  [ "COPY ($sql) TO STDOUT", $ordered ], [ "COPY ($sql) TO STDOUT (FORMAT csv, FORCE_QUOTE *)", $ordered ],
 	  [ "BEGIN; DECLARE w SCROLL CURSOR WITH HOLD FOR $sql; COMMIT; FETCH ALL FROM w", $ordered, 'CLOSE w' ]
 	  if !@{ $self->{parameters} };
 	return @{ $self->pick(@ways) };
