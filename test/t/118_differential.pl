@@ -11,7 +11,7 @@ use Queries;
 use Values qw(@types declaration rows);
 
 my $seed = $ENV{KEYRING_FUZZ_SEED} || 1;
-my $count = $ENV{KEYRING_FUZZ_QUERIES} || 150;
+my $count = $ENV{KEYRING_FUZZ_QUERIES} || 100;
 my $rows = 24;
 my @schemas = qw(plain searchable randomized mixed);
 
