@@ -25,7 +25,7 @@ help:
 ## make unit               builds and runs the unit tests in place, no server; UNIT=name picks
 ## make bench-crypto       cost of sealing and opening, next to OpenSSL alone
 ## make fuzz               TARGET=envelope SECONDS=60; check-fuzz runs each target for a moment, as make check does
-## make fuzz-sql           random statements on plain and encrypted tables: QUERIES=5000 SEED=7; make check runs 150
+## make fuzz-sql           random statements on plain and encrypted tables: QUERIES=5000 SEED=7; make check runs 100
 ## make coverage           line coverage per room, from every suite
 ## make bench              design's budgets, measured
 ## make bench-clients      a part of it: pgbench in three query modes and round trips over libpq; BENCH=rounds

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
 #include "pg/extension.h"
 #include "search/expr.h"
 #include "utils/builtins.h"
@@ -124,11 +125,14 @@ call(Oid function, Oid result, List *args)
 	return (Expr *) makeFuncExpr(function, result, args, collation, collation, COERCE_IMPLICIT_CAST);
 }
 
+/* A type without equality has no tokens to give, so its values are just sealed. */
 Expr *
 kr_search_operand(const KrEncryptedType *type, Node *arg)
 {
 	Oid function = exprType(arg) == type->oid ? type->operand_self : type->operand;
 
+	if (type->base->no_equality)
+		return exprType(arg) == type->oid ? (Expr *) arg : kr_search_seal(type, arg, -1);
 	return call(function, type->oid, list_make1(arg));
 }
 
@@ -137,6 +141,8 @@ kr_search_operands(const KrEncryptedType *type, Node *arg)
 {
 	Oid function = exprType(arg) == type->array ? type->operands_self : type->operands;
 
+	if (type->base->no_equality)
+		return (Expr *) coerce_type(NULL, arg, exprType(arg), type->array, -1, COERCION_EXPLICIT, COERCE_IMPLICIT_CAST, -1);
 	return call(function, type->array, list_make1(arg));
 }
 

@@ -6,15 +6,18 @@
  * then needs no key and no right to read.
  *
  * Joins are estimated as PostgreSQL does it, from the columns themselves: of what operand() returns there are no
- * statistics, but it has as many distinct values, and NULLs, as its argument.
+ * statistics, but it has as many distinct values, and NULLs, as its argument. Where both arguments are plain, as when two
+ * plain columns are joined with one encrypted, their frequent values are compared: by the base type's own operator.
  */
 #include "postgres.h"
 
+#include "nodes/nodeFuncs.h"
 #include "pg/compat.h"
 #include "types/basetype.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
+#include "utils/typcache.h"
 
 KR_FUNCTION(keyring_eqsel);
 KR_FUNCTION(keyring_neqsel);
@@ -82,25 +85,47 @@ below_operand(Node *node)
 	return linitial(call->args);
 }
 
+static inline bool
+is_plain(Node *node)
+{
+	return kr_types_lookup(exprType(node)) == NULL;
+}
+
+/* The operator of the base type for arguments that are plain below operand(); the one that is estimated for others. */
+static Oid
+operator_below(Oid operator, Node * left, Node *right, bool negate)
+{
+	Oid equality;
+
+	if (!is_plain(left) || !is_plain(right))
+		return operator;
+	equality = lookup_type_cache(exprType(left), TYPECACHE_EQ_OPR)->eq_opr;
+	return negate ? get_negator(equality) : equality;
+}
+
 static Datum
-estimate_join(FunctionCallInfo fcinfo, PGFunction estimator)
+estimate_join(FunctionCallInfo fcinfo, PGFunction estimator, bool negate)
 {
 	List *args = (List *) PG_GETARG_POINTER(2);
+	Oid operator= PG_GETARG_OID(1);
 
 	if (list_length(args) == 2)
+	{
 		args = list_make2(below_operand(linitial(args)), below_operand(lsecond(args)));
-	return DirectFunctionCall5Coll(estimator, PG_GET_COLLATION(), PG_GETARG_DATUM(0), PG_GETARG_DATUM(1),
+		operator= operator_below(operator, linitial(args), lsecond(args), negate);
+	}
+	return DirectFunctionCall5Coll(estimator, PG_GET_COLLATION(), PG_GETARG_DATUM(0), ObjectIdGetDatum(operator),
 								   PointerGetDatum(args), PG_GETARG_DATUM(3), PG_GETARG_DATUM(4));
 }
 
 Datum
 keyring_eqjoinsel(PG_FUNCTION_ARGS)
 {
-	return estimate_join(fcinfo, eqjoinsel);
+	return estimate_join(fcinfo, eqjoinsel, false);
 }
 
 Datum
 keyring_neqjoinsel(PG_FUNCTION_ARGS)
 {
-	return estimate_join(fcinfo, neqjoinsel);
+	return estimate_join(fcinfo, neqjoinsel, true);
 }

@@ -432,7 +432,13 @@ sub choice
 {
 	my ($self, $type, $depth) = @_;
 	my ($one, $two) = map { $self->expression($type, $depth) } 1, 2;
-	my @forms = ("COALESCE($one, $two)", 'CASE WHEN ' . $self->condition($depth) . " THEN $one ELSE $two END");
+	my $constant = $self->constant($type);
+	my @forms = (
+		"COALESCE($one, $two)",
+		"COALESCE($one, $constant)",
+		'CASE WHEN ' . $self->condition($depth) . " THEN $one ELSE $constant END",
+		'CASE WHEN ' . $self->condition($depth) . " THEN $one ELSE $two END"
+	);
 	push @forms, "NULLIF($one, $two)", "GREATEST($one, $two)", "LEAST($one, $two)",
 	  "CASE $one WHEN $two THEN $two ELSE $one END"
 	  if $type ne 'json';

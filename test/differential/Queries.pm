@@ -18,7 +18,7 @@ sub alike
 	my ($type, $expression) = @_;
 	return "trim_scale($expression)" if $type eq 'numeric';
 	return "$expression + 0" if $type =~ /^(?:real|double)$/;
-	return "extract(epoch FROM $expression)" if $type eq 'span';
+	return "interval_hash($expression)" if $type eq 'span';
 	return $expression;
 }
 
@@ -198,6 +198,14 @@ sub inner_value
 	  . " FROM u s WHERE s.g = $outer.g";
 }
 
+# What can be added up: sums of floats depend on the order of rows unless each of them is exact, as those in columns are.
+sub number
+{
+	my ($self) = @_;
+	my $type = $self->pick(@numbers);
+	return $type =~ /^(?:real|double)$/ ? $self->column($type) : $self->expression($type, 1);
+}
+
 sub aggregate
 {
 	my ($self) = @_;
@@ -207,7 +215,7 @@ sub aggregate
 	my $key = $self->expression($self->pick(@comparable), 1);
 	my $ids = $self->ids;
 	local $self->{calculable} = 1;
-	my $number = $self->expression($self->pick(@numbers), 1);
+	my $number = $self->number;
 	my $text = $self->expression('text', 1);
 	my $aggregate = $self->pick(
 		alike($type, "min($value)"),
@@ -229,7 +237,7 @@ sub aggregate
 		alike($type, "percentile_disc(0.5) WITHIN GROUP (ORDER BY $value)"),
 		alike($type, "mode() WITHIN GROUP (ORDER BY $value)")
 	);
-	return $aggregate if $aggregate =~ /WITHIN|[+]|^(?:trim_scale|extract)/ || $self->chance(75);
+	return $aggregate if $aggregate =~ /WITHIN|[+]|^(?:trim_scale|interval_hash)/ || $self->chance(75);
 	return $aggregate =~ s/(::text)?$/ " FILTER (WHERE " . $self->condition(1) . ')' . ($1 \/\/ '') /er;
 }
 
@@ -340,7 +348,7 @@ sub window
 	my $key = $self->expression($self->pick(@comparable), 1) . $self->direction;
 	my $total = "($part" . "ORDER BY $key, $ids)";
 	local $self->{calculable} = 1;
-	my $number = $self->expression($self->pick(@numbers), 1);
+	my $number = $self->number;
 	my $frame = $self->pick(
 		'',
 		' ROWS BETWEEN 1 PRECEDING AND CURRENT ROW',
@@ -390,7 +398,7 @@ sub recursive
 	);
 }
 
-# The same rows by way of what stands between a query and its tables. Views and tables cannot be made with parameters.
+# The same rows by way of what stands between a query and its tables. What is made or copied has no parameters.
 sub around
 {
 	my ($self, $sql, $ordered) = @_;
@@ -398,6 +406,16 @@ sub around
 	my @ways = ([ "SELECT * FROM ($sql) w", $ordered ], [ "WITH w AS $how($sql) SELECT * FROM w", $ordered ]);
 	push @ways, [ "CREATE TEMPORARY VIEW w AS $sql; SELECT * FROM w", $ordered, 'DROP VIEW w' ],
 	  [ "CREATE TEMPORARY TABLE w AS $sql; SELECT * FROM w", 0, 'DROP TABLE w' ],
+	  [
+		"CREATE FUNCTION pg_temp.w() RETURNS SETOF text LANGUAGE sql AS \$w\$SELECT w::text FROM ($sql) w\$w\$; SELECT * FROM pg_temp.w()",
+		$ordered,
+		'DROP FUNCTION pg_temp.w'
+	  ],
+	  [
+		"CREATE FUNCTION pg_temp.w() RETURNS SETOF json LANGUAGE plpgsql AS \$w\$DECLARE r record; BEGIN FOR r IN $sql LOOP
+		RETURN NEXT row_to_json(r); END LOOP; END\$w\$; SELECT * FROM pg_temp.w()", $ordered, 'DROP FUNCTION pg_temp.w'
+	  ],
+	  [ "COPY ($sql) TO STDOUT", $ordered ], [ "COPY ($sql) TO STDOUT (FORMAT csv, FORCE_QUOTE *)", $ordered ],
 	  [ "BEGIN; DECLARE w SCROLL CURSOR WITH HOLD FOR $sql; COMMIT; FETCH ALL FROM w", $ordered, 'CLOSE w' ]
 	  if !@{ $self->{parameters} };
 	return @{ $self->pick(@ways) };

@@ -84,5 +84,20 @@ RESET keyring.input_format;
 EXECUTE keeps;
 SELECT id, v, (keyring_inspect(v)).key_id FROM log ORDER BY id;
 
+-- a type without equality has no tokens: its constants and parameters are just sealed
+CREATE TABLE documents (id integer, j encrypted_json);
+INSERT INTO documents VALUES (1, '{"a": 1}'), (2, NULL);
+SELECT id, COALESCE(j, '{}') AS c, CASE WHEN id < 2 THEN j ELSE '[]' END AS d, ARRAY[j, '"x"'] AS a FROM documents ORDER BY id;
+SELECT j FROM documents WHERE id = 1 UNION ALL SELECT '{}';
+SELECT array_agg(j ORDER BY id) || '{5,"null"}' AS a FROM documents;
+PREPARE documents AS SELECT COALESCE(j, $1), ARRAY[j, $1], array_agg(j) OVER () || $2 FROM documents WHERE id = 2;
+EXECUTE documents('{"p": 1}', '{7}');
+PREPARE documented AS INSERT INTO documents SELECT id + 10, $1 FROM documents RETURNING *;
+EXECUTE documented('{"q": 2}');
+UPDATE documents SET j = COALESCE(j, '{}') WHERE id = 2 RETURNING *;
+CREATE VIEW of_documents AS SELECT id, COALESCE(j, '{}') AS c FROM documents;
+TABLE of_documents ORDER BY id;
+SELECT count(*), count(DISTINCT (keyring_inspect(j)).key_id) FROM documents;
+
 \c :start
 DROP DATABASE regress_constants WITH (FORCE);

@@ -93,6 +93,9 @@ my @same = (
 		't.number = u.number',
 		't.number = u.id',
 		't.even <> u.even'),
+	# and with two: both are operands, below which their frequent values are compared
+	map({ "SELECT FROM T t JOIN plain u ON t.$_ = u.$_ JOIN plain2 v ON v.$_ = t.$_" } qw(even number day uniq)),
+	'SELECT FROM T t JOIN plain u ON t.even = u.even WHERE EXISTS (SELECT FROM plain2 v WHERE v.even = t.even)',
 	map({ "SELECT $_ FROM T GROUP BY $_" } qw(uniq even part skewed number day),
 		'even, part',
 		'even, number',
