@@ -10,11 +10,15 @@
  * An assignment to a subscript, SET document['key'] = ..., makes a plain document, though the parser gives it
  * the type of the column. It gets its true type here and is sealed. PL/pgSQL's variables are assigned to by a SELECT,
  * the only one that has such an expression; it then casts to what the variable is declared as.
+ *
+ * A literal that does not fit numeric(10,2) is an error of an UPDATE also where it finds no row, since the planner folds the
+ * length coercion of constants. What is sealed for such a column is given the same coercion.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
 #include "parser/parsetree.h"
 #include "search/expr.h"
 #include "search/fresh.h"
@@ -105,6 +109,23 @@ kr_search_freshen_field(FieldStore *store)
 		lfirst(lc) = seal_for_variable(lfirst(lc));
 }
 
+/* A value that is known before the statement runs is rounded, or refused, before it runs. */
+static void
+fit_constant(const KrEncryptedType *type, Expr *expr, int32 typmod)
+{
+	int32 modifier = kr_types_base_typmod(type->base, typmod);
+	FuncExpr *seal = (FuncExpr *) expr;
+	Node *value;
+
+	if (modifier < 0 || !IsA(expr, FuncExpr) || seal->funcid != type->seal)
+		return;
+	value = linitial(seal->args);
+	if (!IsA(value, Const) && !(IsA(value, Param) && ((Param *) value)->paramkind == PARAM_EXTERN))
+		return;
+	linitial(seal->args) = coerce_to_target_type(NULL, value, exprType(value), type->base->oid, modifier,
+												 COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+}
+
 static void
 freshen_targets(Query *query, List *targets)
 {
@@ -133,6 +154,7 @@ freshen_targets(Query *query, List *targets)
 			target->expr = seal_assignment(type, target->expr, typmod);
 		else if (!is_sealed_for(query, type, (Node *) target->expr, typmod))
 			target->expr = kr_search_coerce(type, (Node *) target->expr, typmod);
+		fit_constant(type, target->expr, typmod);
 	}
 }
 
