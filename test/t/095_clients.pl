@@ -60,11 +60,13 @@ sub psycopg
 	}
 	$clients->compare('psycopg 3', $pooled, $version,
 		sub { python('psycopg3.py', "dbname=$_[0] port=$pooler_port", 'pooled') });
-	$clients->compare(
-		'psycopg 2', 'text',
-		package_version('python3-psycopg2'),
-		sub { python('psycopg2_driver.py', "dbname=$_[0]") }
-	);
+	$version = package_version('python3-psycopg2');
+	my %servers = (text => '', $pooled => " port=$pooler_port");
+	for my $mode (sort keys %servers)
+	{
+		$clients->compare('psycopg 2', $mode, $version,
+			sub { python('psycopg2_driver.py', "dbname=$_[0]$servers{$mode}") });
+	}
 	return;
 }
 
@@ -111,10 +113,12 @@ sub jdbc
 sub pgx
 {
 	my $version = package_version('golang-github-jackc-pgx-v4-dev');
-	for my $mode (qw(prepared simple))
+	for my $mode ('prepared statements', 'simple statements', $pooled)
 	{
-		$clients->compare('pgx', "$mode statements",
-			$version, sub { ("$Clients::build/driver", "$Clients::folder/steps.txt", "dbname=$_[0]", $mode) });
+		my $server = $mode eq $pooled ? " port=$pooler_port" : '';
+		my $protocol = $mode =~ /^prepared/ ? 'prepared' : 'simple';
+		$clients->compare('pgx', $mode, $version,
+			sub { ("$Clients::build/driver", "$Clients::folder/steps.txt", "dbname=$_[0]$server", $protocol) });
 	}
 	return;
 }
@@ -236,7 +240,12 @@ sub schema_tools
 		$node, q(SELECT string_agg(format_type(atttypid, atttypmod), ', ' ORDER BY attnum) FROM pg_attribute
 		          WHERE attrelid = 'item'::regclass AND attname IN ('name', 'note', 'price')),
 		'encrypted_text(searchable), encrypted_text(randomized), encrypted_numeric(searchable,10,2)',
-		q(\d shows them with their options), db => 'encrypted'
+		'format_type() shows them with their options', db => 'encrypted'
+	);
+	like(
+		$clients->run('psql', '-X', '-d', 'encrypted', '-c', '\\d item'),
+		qr/^ name +\| encrypted_text\(searchable\) .*^ note +\| encrypted_text\(randomized\) .*"item_name_key" UNIQUE/ms,
+		'and so does psql'
 	);
 	my $reflected = $clients->run(python('reflect.py', 'postgresql+psycopg2:///encrypted', 'item'));
 	like(
