@@ -11,9 +11,9 @@
 #include "access/htup_details.h"
 #include "access/tupdesc.h"
 #include "catalog/pg_type.h"
-#include "crypto/envelope.h"
 #include "nodes/primnodes.h"
 #include "pg/extension.h"
+#include "types/envelope.h"
 #include "types/length_check.h"
 #include "utils/rel.h"
 
@@ -64,16 +64,26 @@ fits_by_text(const char *bytes, Size len, int32 max)
 Datum
 keyring_fits(PG_FUNCTION_ARGS)
 {
-	struct varlena *stored = (struct varlena *) PG_GETARG_POINTER(0);
+	Datum stored = PG_GETARG_DATUM(0);
 	int32 max = Max(PG_GETARG_INT32(1), 0);
+	struct varlena *envelope;
 	char *plain;
 	Size len;
+	bool fits;
 
-	if (fits_by_header(stored, max))
+	if (fits_by_header((struct varlena *) DatumGetPointer(stored), max))
 		PG_RETURN_BOOL(true);
 
-	plain = kr_keys_open_if_known(TEXTOID, PG_DETOAST_DATUM_PACKED(PointerGetDatum(stored)), 0, &len, KR_FOR_SYSTEM);
-	PG_RETURN_BOOL(plain == NULL || fits_by_text(plain, len, max));
+	envelope = kr_types_detoast(stored);
+	plain = kr_keys_open_if_known(TEXTOID, envelope, 0, &len, KR_FOR_SYSTEM);
+	fits = plain == NULL || fits_by_text(plain, len, max);
+	if (plain != NULL)
+	{
+		explicit_bzero(plain, len);
+		pfree(plain);
+	}
+	kr_types_free_detoasted(envelope, stored);
+	PG_RETURN_BOOL(fits);
 }
 
 bool

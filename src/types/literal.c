@@ -154,6 +154,9 @@ kr_types_remember_literal(const KrBaseType *base, const char *string, const stru
 		begin();
 	chunk = MemoryContextAlloc(literals.context, VARSIZE(envelope) + key.len);
 	literal = hash_search(literals.table, &key, HASH_ENTER, &found);
+	/* another string with this hash, or an envelope that is not current any more: what is out of the table is not wiped later */
+	if (found)
+		explicit_bzero(literal->string, key.len);
 	memcpy(chunk, envelope, VARSIZE(envelope));
 	memcpy(chunk + VARSIZE(envelope), string, key.len);
 	literal->envelope = (struct varlena *) chunk;

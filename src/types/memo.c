@@ -265,10 +265,20 @@ open_entry(KrMemo *memo, const uint8 *key, Datum value, bool passes)
 	return entry;
 }
 
+/* The end of the prefix and the counter, by which nearly all keys differ. */
+static inline uint64
+end_of(const uint8 *key)
+{
+	uint64 end;
+
+	memcpy(&end, key + KR_ENVELOPE_HEADERBYTES - sizeof(end), sizeof(end));
+	return end;
+}
+
 static inline bool
 holds(const Entry *entry, const uint8 *key)
 {
-	return entry->used && memcmp(entry->key, key, KR_ENVELOPE_HEADERBYTES) == 0;
+	return end_of(entry->key) == end_of(key) && entry->used && memcmp(entry->key, key, KR_ENVELOPE_HEADERBYTES) == 0;
 }
 
 /*

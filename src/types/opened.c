@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "types/opened.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -144,7 +145,11 @@ grow(KrOpened *opened)
 	opened->slots = MemoryContextAllocExtended(opened->context, opened->nslots * sizeof(uint32),
 											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (uint32 i = 0; i < opened->nsegments; i++)
+	{
+		/* some seconds for the most that a sort may hold */
+		CHECK_FOR_INTERRUPTS();
 		enter_segment(opened, i, i == 0 ? 1 : 0, i + 1 < opened->nsegments ? opened->ends[i] : opened->used);
+	}
 }
 
 /* The slot of this value, or the free one where it belongs. */

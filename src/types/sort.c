@@ -250,6 +250,7 @@ prepare_order(Sort *sort, SortSupport ssup, bool abbreviate)
 {
 	SortSupport order = &sort->order;
 	TypeCacheEntry *type = lookup_type_cache(sort->base->oid, TYPECACHE_LT_OPR);
+	bool by_bytes;
 
 	order->ssup_cxt = ssup->ssup_cxt;
 	order->ssup_collation = ssup->ssup_collation;
@@ -259,10 +260,10 @@ prepare_order(Sort *sort, SortSupport ssup, bool abbreviate)
 	sort->compare = order->abbrev_converter ? order->abbrev_full_comparator : order->comparator;
 	sort->has_prefix = order->abbrev_converter != NULL &&
 		(order->comparator == ssup_datum_unsigned_cmp || sort->base->key_number != NULL);
-	if (sort->base->collatable && kr_pg_collates_bytes(ssup->ssup_collation))
+	by_bytes = sort->base == &kr_types_bytea || (sort->base->collatable && kr_pg_collates_bytes(ssup->ssup_collation));
+	if (by_bytes)
 		sort->compare = compare_bytes;
-	sort->exact_numbers = sort->has_prefix && sort->base->number_is_exact != NULL &&
-		(!sort->base->collatable || sort->compare == compare_bytes);
+	sort->exact_numbers = sort->has_prefix && sort->base->number_is_exact != NULL && (by_bytes || !sort->base->collatable);
 }
 
 Datum

@@ -25,6 +25,7 @@ INSERT INTO edges VALUES ('boolean', '{true,false,true}'), ('smallint', '{-32768
         -1234567890123457,-1234567890123456.5,12345678901234560001,12345678901234560002,
         1e-176,1e-177,2e-177,-1e-177,-2e-177,1e-200,9e335,1e336,2e336,-1e336,-2e336}'),
     ('text', E'{"",a,ab,abcdefg,"abcdefg\x01",abcdefgh,abcdefghi,abcdefgi,abcd,abcde,\u00e9,"\x01"}'),
+    ('bytea', '{"\\x","\\x00","\\x0000","\\x01","\\x61626364656600","\\x616263646566","\\x61626364656667","\\xff","\\x6162636465666768"}'),
     ('uuid', '{00000000-0000-0000-0000-000000000000,ffffffff-ffff-ffff-ffff-ffffffffffff,80000000-0000-0000-0000-000000000000}');
 
 -- the rows that a query returns on encrypted columns, next to those of the plain one

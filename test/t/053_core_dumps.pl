@@ -4,7 +4,7 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Digest::SHA qw(hmac_sha256);
+use Digest::SHA qw(hmac_sha256 sha256_hex);
 use KeyringTest;
 
 my $node = KeyringTest->new_node('main', conf => "shared_buffers = 2MB\nkeyring.cache_ttl = '1d'");
@@ -87,5 +87,23 @@ $session->query_safe($use);
 $session->query_safe('SELECT keyring_flush_cache()');
 is(dump_holds($pid, 1, { %deks, %roots }), '', 'the backend that flushed: no key in a dump of everything');
 is($session->query_safe(q(SELECT v FROM t WHERE s = 'value 5')), 'value 5', 'the session goes on');
+
+# A constraint opens values and shows nothing of them. This one is long enough for its middle to outlast what comes
+# after in the same memory, and the letters at its front keep the header from settling its length. pg_stat_activity
+# has the first kilobyte of the statement that stores it.
+my $value = join '', map { sha256_hex($_) } 1 .. 30;
+sql_ok(
+	$node, qq(
+	CREATE TABLE checked (v encrypted_text);
+	INSERT INTO checked VALUES (U&'\\00e4\\00e4$value')), 'a value'
+);
+my $plaintext = { value => substr $value, 1500, 40 };
+my $other = background($node);
+my ($checker) = $other->query_safe('SELECT pg_backend_pid()') =~ /(\d+)/;
+$other->query_safe('ALTER TABLE checked ADD CHECK (keyring_fits(v, 1922))');
+is(dump_holds($checker, 1, $plaintext), '', 'a value that was checked for its length is nowhere in memory');
+$other->query_safe('SELECT v FROM checked');
+is(dump_holds($checker, 1, $plaintext), 'value', 'the search finds one that was read');
+$other->quit;
 $session->quit;
 done_testing();

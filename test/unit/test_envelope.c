@@ -302,23 +302,33 @@ test_token_short_cut(void)
 	size_t len;
 	int wrong = 0;
 	int found = 0;
+	int lacking = 0;
 
 	for (int i = 0; i < 2 * 36 * 256; i++)
 	{
 		KrEnvelope got;
 		const uint8_t *at;
+		bool whole;
+		bool lacks;
 
 		len = sealed(bytes, i % 2 == 1, 0);
 		memset(bytes + 20, 0, 3); /* one byte more makes the counter 0 */
 		bytes[i / 512] = (uint8_t) (i / 2 % 256);
 		at = kr_crypto_envelope_token(bytes, len);
 		found += at != NULL;
-		wrong += at != (kr_crypto_envelope_parse(&got, bytes, len) == KR_OK ? got.token : NULL);
+		whole = kr_crypto_envelope_parse(&got, bytes, len) == KR_OK;
+		wrong += at != (whole ? got.token : NULL);
+		lacks = kr_crypto_envelope_lacks_token(bytes, len);
+		lacking += lacks;
+		wrong += lacks != (whole && got.token == NULL);
 	}
 	len = sealed(bytes, true, 0);
 	for (size_t cut = 0; cut <= len; cut++)
 		wrong += (kr_crypto_envelope_token(bytes, cut) != NULL) != (cut >= 52);
-	tap_ok(wrong == 0 && found > 7000, "the short cut to the token agrees with the parser");
+	len = sealed(bytes, false, 0);
+	for (size_t cut = 0; cut <= len; cut++)
+		wrong += kr_crypto_envelope_lacks_token(bytes, cut) != (cut >= 40);
+	tap_ok(wrong == 0 && found > 7000 && lacking > 7000, "the short cuts to the token agree with the parser");
 }
 
 static void

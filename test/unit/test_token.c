@@ -116,11 +116,30 @@ test_token(void)
 	kr_crypto_token_free(NULL);
 }
 
+static void
+test_equal(void)
+{
+	const uint8_t one[KR_TOKENBYTES] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
+	uint8_t other[KR_TOKENBYTES];
+	int wrong = 0;
+
+	memcpy(other, one, sizeof(other));
+	wrong += !kr_crypto_token_equal(one, other);
+	for (int bit = 0; bit < 8 * KR_TOKENBYTES; bit++)
+	{
+		other[bit / 8] ^= (uint8_t) (1 << bit % 8);
+		wrong += kr_crypto_token_equal(one, other);
+		other[bit / 8] ^= (uint8_t) (1 << bit % 8);
+	}
+	tap_ok(wrong == 0, "tokens are equal when all of their bits are");
+}
+
 int
 main(void)
 {
 	test_hmac();
 	test_sha256();
 	test_token();
+	test_equal();
 	return tap_done();
 }
