@@ -319,7 +319,7 @@ my %wild = (
 	],
 	uuid => ['{text}::uuid'],
 	inet => [
-		'{inet} + {int}',
+		'{inet} + {big}',
 		'{inet} & {inet}',
 		'{inet} - 1', 'inet_merge({inet}, {inet})::inet',
 		'{text}::inet', 'netmask({inet})'
