@@ -173,26 +173,26 @@ list_failures(List *failures, int untried)
 pg_noreturn static void
 refuse(List *failures, int untried)
 {
-	const KrFailedSource *main = NULL;
+	const KrFailedSource *told = NULL;
 	KrFailure failure = { 0 };
 	ListCell *lc;
 
 	foreach(lc, failures)
 	{
-		if (main == NULL || ((KrFailedSource *) lfirst(lc))->row->state == KR_KEY_PRIMARY)
-			main = lfirst(lc);
+		if (told == NULL || ((KrFailedSource *) lfirst(lc))->row->state == KR_KEY_PRIMARY)
+			told = lfirst(lc);
 	}
-	if (main == NULL)
+	if (told == NULL)
 		elog(ERROR, "no key was asked for the token key");
-	failure.status = main->status;
+	failure.status = told->status;
 	failure.message = list_failures(failures, untried);
-	failure.hint = main->hint[0] == '\0' || list_length(failures) + untried == 1 ?
-		main->hint :
-		psprintf("One of these keys is enough. For %s: %s", kr_pg_key_words(main->row->id, main->row->label), main->hint);
+	failure.hint = told->hint[0] == '\0' || list_length(failures) + untried == 1 ?
+		told->hint :
+		psprintf("One of these keys is enough. For %s: %s", kr_pg_key_words(told->row->id, told->row->label), told->hint);
 	kr_pg_throw(&failure, "create a key");
 }
 
-/* Asks key after key, until one yields the token key. */
+/* Asks key after key, until one yields the token key; without any key the new one gets a token key of its own. */
 static void
 ask_sources(KrRequestResult *result, KrRequest *request, List *sources)
 {
@@ -200,6 +200,9 @@ ask_sources(KrRequestResult *result, KrRequest *request, List *sources)
 	int untried = 0;
 	ListCell *lc;
 
+	request->has_other = sources != NIL;
+	if (sources == NIL)
+		kr_keys_request(result, request);
 	foreach(lc, sources)
 	{
 		KrSource *source = lfirst(lc);
@@ -219,7 +222,8 @@ ask_sources(KrRequestResult *result, KrRequest *request, List *sources)
 		else
 			return;
 	}
-	refuse(failures, untried);
+	if (failures != NIL)
+		refuse(failures, untried);
 }
 
 /* A root key may be made only where nothing is wrapped by one yet: a second one would hide that the first is lost. */
@@ -268,16 +272,11 @@ kr_keys_new_material(KrKeyRow *row, List *rows)
 {
 	KrRequest *request = palloc0(sizeof(KrRequest));
 	KrRequestResult *result = palloc(sizeof(KrRequestResult));
-	List *sources = sources_in_order(rows);
 
 	request->op = KR_REQUEST_CREATE;
 	request->key = row->wrapped;
 	request->may_create_root_key = !has_managed(rows);
-	request->has_other = sources != NIL;
-	if (sources == NIL)
-		kr_keys_request(result, request);
-	else
-		ask_sources(result, request, sources);
+	ask_sources(result, request, sources_in_order(rows));
 	require_wrapped(result);
 	warn(result);
 

@@ -131,6 +131,21 @@ sql_ok($node, 'SELECT keyring_create_key()', 'nobody answers: what is in memory 
 $kms->control('clear_faults');
 sql_is($node, 'SELECT v FROM t', '1', 'it still does', db => $db);
 
+# Two token keys in one database would make equality wrong.
+sql_ok(
+	$node,
+	q(ALTER TABLE keyring_key DISABLE TRIGGER ALL; UPDATE keyring_key SET token_key_id = decode(repeat('00', 8), 'hex')),
+	'rows that somebody has changed by hand',
+	db => $db
+);
+sql_fails(
+	$node, 'SELECT keyring_create_key()',
+	'KR001',
+	qr/: key \d+: it holds another token key than table keyring_key says; key \d+: it holds/,
+	'are not believed',
+	db => $db
+);
+
 # --- none can be had --------------------------------------------------------------------------------
 
 my $crowd = 'crowd';
