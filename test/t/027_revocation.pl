@@ -61,8 +61,11 @@ wait_for($node, 'SELECT health FROM keyring_keys', 'ok', 'mended: noticed by its
 # The end of grace. It does not wait for the next attempt, which would be after 5 seconds.
 sql_ok($node, q(ALTER SYSTEM SET keyring.cache_grace = '3s'; SELECT pg_reload_conf()), 'a short time of grace');
 my $position = log_position($node);
+my $began = time;
 chmod 0644, $file;
 wait_for_answer($session, $read, 'KR001', 'grace has ended: values are locked');
+cmp_ok(time - $began, '<', 30,
+	'not only when a fetch that never ends would have, which keyring.kms_timeout allows for');
 my @attempts = map { $_->[0] * 3600 + $_->[1] * 60 + $_->[2] }
   map { [/ (\d\d):(\d\d):(\d\d\.\d+) /] } grep { /could not unwrap a data key: config/ } split /\n/,
   log_since($node, $position);

@@ -4,7 +4,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use KeyringTest;
-use KeyringHold qw(start_sql finish_sql wait_until);
+use KeyringHold qw(finish_sql start_sql wait_until_waiting);
 use JSON::PP ();
 use KmsServer;
 
@@ -132,6 +132,12 @@ sql_ok($node, q(SELECT keyring_flush_cache()), 'a cold cache, and a service that
 my %waited = finish_sql(start_sql($node, q(SET statement_timeout = '500ms'; SELECT v FROM t)));
 is($waited{sqlstate}, '57014', 'a statement times out');
 cmp_ok($waited{seconds}, '<', 3, 'when it is told to');
+my $reader = start_sql($node, 'SELECT v FROM t', name => 'reader');
+wait_until_waiting($node, 'reader');
+my $pressed = time;
+$reader->{run}->signal('INT');
+is({ finish_sql($reader) }->{sqlstate}, '57014', 'Ctrl-C ends a statement');
+cmp_ok(time - $pressed, '<', 3, 'at once');
 $kms->control('clear_faults');
 
 # --- an outage while the server starts --------------------------------------------------------------

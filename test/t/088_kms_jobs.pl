@@ -10,23 +10,33 @@ my $kms = KmsServer->start;
 my $node = KeyringTest->new_node('main', conf => <<"END");
 @{[ $kms->settings ]}
 keyring.kms_timeout = '2s'
+keyring.reencrypt_workers = 4
 keyring.cache_ttl = '1h'
 END
-my $name = $kms->create_key('k');
-$kms->grant($name);
 sql_ok($node, 'CREATE EXTENSION keyring; SELECT keyring_activate(keyring_create_key())', 'a managed key');
 
-# A table of values under a key of its own, while another one is primary.
+# A table of values under a key of its own, which a wrapping key of its own wraps, while another one is primary.
+my %wrapping;
+
 sub old_values
 {
-	my ($table) = @_;
-	$node->safe_psql('postgres', "SELECT keyring_activate(keyring_create_key('gcp-kms', '$name'))");
-	$node->safe_psql('postgres',
-		"CREATE TABLE $table (id int PRIMARY KEY, v encrypted_text); INSERT INTO $table SELECT i, 'value ' || i FROM generate_series(1, 50) i"
-	);
-	my $key = sql_value($node, q(SELECT id FROM keyring_keys WHERE state = 'primary'));
-	$node->safe_psql('postgres', 'SELECT keyring_activate(keyring_create_key())');
-	return $key;
+	my ($table, $rows) = @_;
+	$rows //= 50;
+	$wrapping{$table} = $kms->create_key($table);
+	$kms->grant($wrapping{$table});
+	$node->safe_psql('postgres', <<"END");
+SELECT keyring_activate(keyring_create_key('gcp-kms', '$wrapping{$table}'));
+CREATE TABLE $table (id int PRIMARY KEY, v encrypted_text);
+INSERT INTO $table SELECT i, 'value ' || i FROM generate_series(1, $rows) i;
+SELECT keyring_activate(keyring_create_key())
+END
+	return sql_value($node, "SELECT id FROM keyring_keys WHERE resource = '$wrapping{$table}'");
+}
+
+sub sets_state
+{
+	my ($state) = @_;
+	return sub { $kms->control(set_state => name => $_[0], state => $state) };
 }
 
 sub is_moved
@@ -42,70 +52,73 @@ sub is_moved
 	);
 }
 
-my %obstacles = (
-	denied => [ 'does not allow it', sub { $kms->revoke($name) }, sub { $kms->grant($name) } ],
-	disabled => [
-		'is disabled',
-		sub { $kms->control(set_state => name => $name, state => 'DISABLED') },
-		sub { $kms->control(set_state => name => $name, state => 'ENABLED') }
-	],
-	scheduled => [
-		'is scheduled for destruction',
-		sub { $kms->control(set_state => name => $name, state => 'DESTROY_SCHEDULED') },
-		sub { $kms->control(set_state => name => $name, state => 'ENABLED') }
-	],
-	unreachable => [
-		'did not answer',
-		sub { $kms->fault(kind => 'any', error => 'unavailable', count => 100_000) },
-		sub { $kms->control('clear_faults') }
-	]
-);
+# --- the token is refused in the middle of a job ----------------------------------------------------
 
-for my $obstacle (sort keys %obstacles)
-{
-	my ($reason, $harm, $mend) = @{ $obstacles{$obstacle} };
-	my $table = "t_$obstacle";
-	my $key = old_values($table);
-	$harm->();
-	sql_ok($node, 'SELECT keyring_flush_cache()', "$obstacle: nothing is cached");
-	my $job = sql_value($node, "SELECT keyring_reencrypt('$table')");
-	wait_for(
-		$node,
-		"SELECT state, waiting_reason LIKE '%could not open a value with key $key:%$reason%' FROM keyring_jobs WHERE id = $job",
-		'waiting|t',
-		"$obstacle: the job waits, with the reason"
-	);
-	sql_is($node, 'SELECT count(*) FROM keyring_unrecoverable', '0', "$obstacle: nothing is given up");
-	wait_for(
-		$node, "SELECT waiting_reason ~ 'scheduled for destruction at 20\\S+Z(\$|:)' FROM keyring_jobs WHERE id = $job",
-		't',
-		'the job says until when its key can be restored',
-		timeout => 30
-	) if $obstacle eq 'scheduled';
-	$mend->();
-	sql_ok($node, "CALL keyring_wait_for_job($job, '30 s')", "$obstacle ends: the job goes on by itself");
-	is_moved($table, "$obstacle ends: all is moved");
-}
-
-# The token is refused in the middle of a job.
-old_values('t_token');
+my $fetched = time;    # a token younger than 5 s is not given up
+old_values('t_token', 5000);
 sql_ok($node, q(ALTER SYSTEM SET keyring.reencrypt_batch_time = 1), 'small steps');
-sql_ok($node, q(ALTER SYSTEM SET keyring.reencrypt_delay = 300), 'with pauses');
+sql_ok($node, q(ALTER SYSTEM SET keyring.reencrypt_delay = 1000), 'with pauses');
 $node->reload;
-sql_ok($node, q(INSERT INTO t_token SELECT i, 'value ' || i FROM generate_series(51, 5000) i), 'more values');
 my $tokens = $kms->count('token');
-sql_ok($node, q(SELECT keyring_reencrypt('t_token')), 'a job');
-sleep 6;
+my $slow = sql_value($node, q(SELECT keyring_reencrypt('t_token')));
+sleep 1 while time <= $fetched + 6;
 $kms->control('expire_tokens');
 sql_ok($node, 'SELECT keyring_flush_cache()', 'its token has expired');
+wait_for($node, q(SELECT count(*) > 0 FROM keyring_keys WHERE cached AND provider = 'gcp-kms'),
+	't', 'the key is asked for');
+cmp_ok($kms->count('token'), '>', $tokens, 'with another token');
+sql_is($node, "SELECT state FROM keyring_jobs WHERE id = $slow", 'running', 'in the middle of the job');
 sql_ok($node, q(ALTER SYSTEM RESET ALL), 'no more pauses');
 $node->reload;
 sql_ok($node, q(CALL keyring_wait_for_job(timeout => '30 s')), 'the job ends nevertheless');
 sql_is($node, q(SELECT count(*) FROM t_token WHERE v::text = 'value ' || id), '5000', 'with all values');
 
+# --- obstacles --------------------------------------------------------------------------------------
+
+my %obstacles = (
+	denied => [ 'does not allow it', sub { $kms->revoke($_[0]) }, sub { $kms->grant($_[0]) } ],
+	disabled => [ 'is disabled', sets_state('DISABLED'), sets_state('ENABLED') ],
+	scheduled => [ 'is scheduled for destruction', sets_state('DESTROY_SCHEDULED'), sets_state('ENABLED') ],
+	unreachable => [
+		'did not answer',
+		sub { $kms->fault(kind => 'any', key => $_[0], error => 'unavailable', count => 100_000) },
+		sub { $kms->control('clear_faults') }
+	]
+);
+my %key = map { $_ => old_values("t_$_") } sort keys %obstacles;
+$obstacles{$_}[1]->($wrapping{"t_$_"}) for keys %obstacles;
+sql_ok($node, 'SELECT keyring_flush_cache()', 'nothing is cached');
+my %job = map { $_ => sql_value($node, "SELECT keyring_reencrypt('t_$_')") } sort keys %obstacles;
+for my $obstacle (sort keys %obstacles)
+{
+	wait_for(
+		$node,
+		"SELECT state, waiting_reason LIKE '%could not open a value with key $key{$obstacle}:%$obstacles{$obstacle}[0]%'
+			FROM keyring_jobs WHERE id = $job{$obstacle}",
+		'waiting|t',
+		"$obstacle: the job waits, with the reason"
+	);
+}
+wait_for(
+	$node,
+	"SELECT waiting_reason ~ 'scheduled for destruction at 20\\S+Z(\$|:)' FROM keyring_jobs WHERE id = $job{scheduled}",
+	't',
+	'the job says until when its key can be restored',
+	timeout => 30
+);
+sql_is($node, 'SELECT count(*) FROM keyring_unrecoverable', '0', 'nothing is given up');
+$obstacles{$_}[2]->($wrapping{"t_$_"}) for keys %obstacles;
+for my $obstacle (sort keys %obstacles)
+{
+	sql_ok($node, "CALL keyring_wait_for_job($job{$obstacle}, '30 s')", "$obstacle ends: the job goes on by itself");
+	is_moved("t_$obstacle", "$obstacle ends: all is moved");
+}
+
+# --- what cannot be moved ---------------------------------------------------------------------------
+
 # What cannot be had for now is passed over when that is wanted, and taken up by a later job.
 my $skipped = old_values('t_skipped');
-$kms->revoke($name);
+$kms->revoke($wrapping{t_skipped});
 sql_ok($node, 'SELECT keyring_flush_cache()', 'access is taken away');
 sql_ok($node, q(SELECT keyring_reencrypt('t_skipped', skip_unavailable => true)), 'a job that skips');
 sql_ok($node, q(CALL keyring_wait_for_job(timeout => '60 s')), 'it ends');
@@ -115,7 +128,7 @@ sql_is(
 	"$skipped|key unavailable|50",
 	'and has recorded the values'
 );
-$kms->grant($name);
+$kms->grant($wrapping{t_skipped});
 sql_ok($node, q(SELECT keyring_reencrypt('t_skipped')), 'another one, with access');
 sql_ok($node, q(CALL keyring_wait_for_job(timeout => '30 s')), 'ends');
 sql_is($node, 'SELECT count(*) FROM keyring_unrecoverable', '0', 'nothing is unrecoverable now');
@@ -123,7 +136,7 @@ is_moved('t_skipped', 'all is moved');
 
 # A version that is gone for good.
 my $lost = old_values('t_lost');
-$kms->control(set_state => name => $name, state => 'DESTROYED');
+$kms->control(set_state => name => $wrapping{t_lost}, state => 'DESTROYED');
 sql_ok($node, 'SELECT keyring_flush_cache()', 'the version is destroyed');
 my $last = sql_value($node, q(SELECT keyring_reencrypt('t_lost')));
 sql_ok($node, qq(CALL keyring_wait_for_job($last, '60 s')), 'the job ends');

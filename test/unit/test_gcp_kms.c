@@ -152,6 +152,8 @@ test_version(void)
 static void
 test_again(void)
 {
+	double began;
+
 	tap_ok(run(KR_KMS_UNWRAP, "spurious") == KR_OK && kit_http_count(SPURIOUS_1) == 1, "one spurious refusal is not believed");
 	tap_ok(run(KR_KMS_UNWRAP, "deny") == KR_KMS_DENIED && kit_http_count(DENY) == 2, "the second is");
 	kit_contains(report.hint, "--member=serviceAccount:" KIT_EMAIL " --role=roles/cloudkms.cryptoKeyEncrypterDecrypter", "and says what to grant");
@@ -162,7 +164,10 @@ test_again(void)
 	tap_ok(run(KR_KMS_UNWRAP, "busylong") == KR_KMS_THROTTLED && kit_http_count(BUSY_LONG) == 1, "but not when that would take too long");
 	tap_ok(report.retry_after == 3600, "and the caller learns for how long");
 	tap_ok(run(KR_KMS_UNWRAP, "damaged") == KR_OK && kit_http_count(DAMAGED_1) == 2, "a damaged answer is asked for again");
+	began = kit_seconds();
 	tap_ok(run(KR_KMS_UNWRAP, "wrong") == KR_KMS_INTEGRITY && kit_http_count(ALWAYS_DAMAGED) == 3, "three times in all");
+	/* at the least 200 ms before the second, 400 ms before the third */
+	tap_ok(kit_seconds() - began > 0.55, "with pauses that grow");
 	kit_contains(report.message, "checksum differs", "then it says so");
 	tap_ok(run(KR_KMS_WRAP, "other") == KR_KMS_INTEGRITY && wrapped.len == 0, "an answer about another key");
 }
