@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
 .PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-fuzz check-server check-assert
-.PHONY: check-gcp lint unit fuzz coverage bench bench-reencrypt demo demo-byok dist
+.PHONY: check-gcp soak lint unit fuzz coverage bench bench-reencrypt demo demo-byok dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -26,6 +26,7 @@ help:
 ## make bench-crypto       cost of sealing and opening, next to OpenSSL alone
 ## make fuzz               TARGET=envelope SECONDS=60; check-fuzz runs each target for a moment, as make check does
 ## make coverage           line coverage per room, from every suite
+## make soak               SOAK='20 100': minutes, kill -9 among them, then clients' latency while jobs run
 ## make bench              design's budgets, measured
 ## make bench-reencrypt    a job against a plain UPDATE; BENCH='1000000 5', or with 10000000 rows too: LONG=1
 ## make dist               the zip for PGXN
@@ -52,6 +53,8 @@ check-assert:
 check-gcp:
 	@test/kms/check-gcp
 
+soak:
+	@test/soak/run $(SOAK)
 bench:
 	@test/bench/run $(BENCH)
 bench-reencrypt:
