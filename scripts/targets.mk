@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
 .PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-fuzz check-server check-assert
-.PHONY: check-gcp lint unit fuzz fuzz-sql coverage bench bench-clients bench-reencrypt demo demo-byok dist
+.PHONY: check-gcp soak lint unit fuzz fuzz-sql coverage bench bench-clients bench-reencrypt demo demo-byok dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -27,6 +27,7 @@ help:
 ## make fuzz               TARGET=envelope SECONDS=60; check-fuzz runs each target for a moment, as make check does
 ## make fuzz-sql           random statements on plain and encrypted tables: QUERIES=5000 SEED=7; make check runs 100
 ## make coverage           line coverage per room, from every suite
+## make soak               SOAK='20 100': minutes, kill -9 among them, then clients' latency while jobs run
 ## make bench              design's budgets, measured
 ## make bench-clients      a part of it: pgbench in three query modes and round trips over libpq; BENCH=rounds
 ## make bench-reencrypt    a job against a plain UPDATE; BENCH='1000000 5', or with 10000000 rows too: LONG=1
@@ -59,6 +60,8 @@ fuzz-sql: export KEYRING_FUZZ_QUERIES = $(or $(QUERIES),3000)
 fuzz-sql: export KEYRING_SUITE_TIMEOUT = 36000
 fuzz-sql:
 	@PROVE_TESTS=test/t/118_differential.pl scripts/check tap
+soak:
+	@test/soak/run $(SOAK)
 bench:
 	@test/bench/run $(BENCH)
 bench-clients:

@@ -137,9 +137,24 @@ sub jobs_until_end
 	while (time < $run->{ends})
 	{
 		sql_value($self->{node}, $next);
+		$self->{workers}{$_} = 1
+		  for split ' ',
+		  sql_value($self->{node}, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'keyring job'");
 		usleep(200_000);
 	}
 	return (sql_value($self->{node}, $moved) - $before) / (time - $start);
+}
+
+=item $clients->workers
+
+The processes of those jobs, as far as they were seen.
+
+=cut
+
+sub workers
+{
+	my ($self) = @_;
+	return keys %{ $self->{workers} };
 }
 
 =item $clients->finish($run)

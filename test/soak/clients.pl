@@ -1,0 +1,111 @@
+# What jobs cost clients: their latency without a job and with one at three throttles, in turns; called by test/soak/run.
+# SOAK_ENDS is when to begin no more rounds (seconds since 1970); there are two at least.
+use strict;
+use warnings FATAL => 'all';
+
+use JobClients;
+use KeyringTest;
+use Time::HiRes qw(time);
+
+my $seconds = 10;    # of each run
+my $rate = 300;      # transactions per second, whatever their latency
+my @delays = ('none', 10, 0, 100);
+
+# every wait for a lock of more than 1 ms is logged, and who holds it
+my $node = KeyringTest->new_node('main', fsync => 1, conf => <<'END');
+max_wal_size = 4GB
+shared_buffers = 512MB
+log_statement = none
+log_min_messages = error
+log_lock_waits = on
+deadlock_timeout = 1ms
+END
+keyring_db($node);
+my $clients = JobClients->new($node, accounts => 500_000, branches => 5);
+my %figures;    # delay => name => [ one for each round ]
+my $rounds = 0;
+
+do
+{
+	$rounds++;
+	measure($_) for @delays;
+} while ($rounds < 2 || time < ($ENV{SOAK_ENDS} // 0));
+$clients->values_are_right('after all jobs');
+report();
+done_testing();
+
+sub measure
+{
+	my ($delay) = @_;
+	my $job = $delay ne 'none';
+
+	sql_value($node, "ALTER SYSTEM SET keyring.reencrypt_delay = $delay") if $job;
+	sql_value($node, 'SELECT pg_reload_conf(); CHECKPOINT');
+	my $position = log_position($node);
+	my $run = $clients->start(seconds => $seconds, rate => $rate);
+	my $moved = $job ? $clients->jobs_until_end($run) : 0;
+	my %seen = $clients->finish($run);
+	sql_value($node, q(SELECT keyring_cancel_job(id) FROM keyring_jobs WHERE state NOT IN ('completed', 'cancelled')));
+	my @waits = waits_for(log_since($node, $position), $clients->workers);
+	my %now = (
+		p50 => at($seen{latencies}, 0.5),
+		p95 => at($seen{latencies}, 0.95),
+		p99 => at($seen{latencies}, 0.99),
+		waits => scalar @waits,
+		wait => at(\@waits, 1),
+		moved => $moved
+	);
+	push @{ $figures{$delay}{$_} }, $now{$_} for keys %now;
+	return;
+}
+
+# How long clients have waited for the processes given, in ms, ascending.
+sub waits_for
+{
+	my ($log, @pids) = @_;
+	my %workers = map { $_ => 1 } @pids;
+	my (%waiting, @waits);
+	my $waits =
+	  qr/process (\d+) (still waiting|acquired).* after ([\d.]+) ms\n(?:.*DETAIL:  Process(?:es)? holding the lock: (\d+))?/;
+
+	while ($log =~ /$waits/g)
+	{
+		my ($pid, $begins, $ms, $holder) = ($1, $2 ne 'acquired', $3, $4 // '');
+		$waiting{$pid} = $workers{$holder} if $begins;
+		push @waits, $ms if !$begins && delete $waiting{$pid};
+	}
+	return sort { $a <=> $b } @waits;
+}
+
+sub at
+{
+	my ($sorted, $share) = @_;
+	return @$sorted ? $sorted->[ $share * $#$sorted ] : 0;
+}
+
+sub median
+{
+	return at([ sort { $a <=> $b } @_ ], 0.5);
+}
+
+sub report
+{
+	my ($load) = split ' ', slurp_file('/proc/loadavg');
+	my $row = "%-6s %8s %8s %8s %10s %12s %14s %10s\n";
+	my $text = sprintf $row, 'delay', 'p50 ms', 'p95 ms', 'p99 ms', 'p99 ratio', 'waits for it', 'longest wait',
+	  'values/s';
+
+	for my $delay (@delays)
+	{
+		my %f = %{ $figures{$delay} };
+		my $ratio = median(map { $f{p99}[$_] / $figures{none}{p99}[$_] } 0 .. $rounds - 1);
+		my ($longest) = sort { $b <=> $a } @{ $f{wait} };
+		$text .= sprintf $row, $delay, (map { sprintf '%.1f', median(@{ $f{$_} }) } qw(p50 p95 p99)),
+		  sprintf('%.2f', $ratio), median(@{ $f{waits} }), sprintf('%.1f ms', $longest), int median(@{ $f{moved} });
+		next if $delay ne 10;
+		my $met = $ratio <= 1.5 && median(@{ $f{moved} }) >= 20_000 ? 'met' : 'NOT MET';
+		diag("budget at the default: p99 1.5 x without a job, 20000 values/s: $met");
+	}
+	diag("$rounds rounds of $seconds s, $rate transactions/s, load $load, medians of rounds\n$text");
+	return;
+}
