@@ -115,6 +115,7 @@ keyring_pause_job(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("keyring_pause_job()");
 	change_state(PG_GETARG_INT64(0), KR_JOB_PAUSED, kr_reencrypt_is_workable, "pause");
+	kr_worker_wake_at_commit();
 	PG_RETURN_VOID();
 }
 
@@ -132,5 +133,6 @@ keyring_cancel_job(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("keyring_cancel_job()");
 	change_state(PG_GETARG_INT64(0), KR_JOB_CANCELLED, kr_reencrypt_is_active, "cancel");
+	kr_worker_wake_at_commit();
 	PG_RETURN_VOID();
 }

@@ -19,6 +19,7 @@ typedef struct KrSlot
 {
 	KrSlotState state;
 	Oid database;
+	Latch *worker; /* while it is working */
 } KrSlot;
 
 typedef struct KrBoard
@@ -33,8 +34,9 @@ typedef struct KrBoard
 static KrBoard *board = NULL;
 static LWLock *board_lock = NULL;
 
-/* whether this transaction asks when it commits */
+/* whether this transaction asks, or wakes, when it commits */
 static bool asking = false;
+static bool waking = false;
 
 static Size
 board_size(void)
@@ -79,15 +81,33 @@ kr_worker_ask_at_commit(void)
 	asking = true;
 }
 
+void
+kr_worker_wake_at_commit(void)
+{
+	waking = true;
+}
+
+static void
+wake_workers(void)
+{
+	LWLockAcquire(board_lock, LW_SHARED);
+	for (int i = 0; i < KR_JOB_WORKERS_MAX; i++)
+	{
+		if (board->slots[i].state == KR_SLOT_WORKING && board->slots[i].database == MyDatabaseId)
+			SetLatch(board->slots[i].worker);
+	}
+	LWLockRelease(board_lock);
+}
+
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	if (!asking)
-		return;
-	if (event == XACT_EVENT_COMMIT)
+	if (event == XACT_EVENT_COMMIT && waking)
+		wake_workers();
+	if (event == XACT_EVENT_COMMIT && asking)
 		kr_worker_ask(MyDatabaseId);
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		asking = false;
+		asking = waking = false;
 }
 
 /* After the locks of a transaction are gone: who comes next can have the job. */
@@ -115,7 +135,7 @@ kr_worker_begin(int number, Oid database)
 	/* free: started by a launcher that has ended since */
 	ours = slot->state == KR_SLOT_FREE || (slot->state == KR_SLOT_STARTED && slot->database == database);
 	if (ours)
-		*slot = (KrSlot){ .state = KR_SLOT_WORKING, .database = database };
+		*slot = (KrSlot){ .state = KR_SLOT_WORKING, .database = database, .worker = MyLatch };
 	LWLockRelease(board_lock);
 	if (ours)
 		before_shmem_exit(leave_slot, Int32GetDatum(number));

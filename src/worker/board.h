@@ -18,6 +18,9 @@ extern void kr_worker_ask_at_commit(void);
 /* The same at once. */
 extern void kr_worker_ask(Oid database);
 
+/* Has those who work there look at their jobs when the transaction has committed, instead of resting or waiting on. */
+extern void kr_worker_wake_at_commit(void);
+
 /* A place for a job worker. It outlives the launcher, so that the next one knows which workers there are. */
 typedef enum KrSlotState
 {

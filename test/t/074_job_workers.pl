@@ -6,7 +6,7 @@ use warnings FATAL => 'all';
 use KeyringHold;
 use KeyringTest;
 
-# each job rests after its first page, until it is told to go on
+# Each job rests after its first pages. A reload wakes it, so that the tables have more than there are reloads.
 my $node = KeyringTest->new_node('main', conf => <<'END');
 autovacuum = off
 keyring.reencrypt_batch_time = 1
@@ -24,7 +24,7 @@ sub change
 }
 
 my $table = 'CREATE TABLE %s (id int, name encrypted_text(searchable), note encrypted_text);
-	CREATE INDEX ON %1$s (name); INSERT INTO %1$s SELECT i, $$name $$ || i, $$note $$ || i FROM generate_series(1, 1000) i;';
+	CREATE INDEX ON %1$s (name); INSERT INTO %1$s SELECT i, $$name $$ || i, $$note $$ || i FROM generate_series(1, 10000) i;';
 sql_value($node, join '', map { sprintf $table, $_ } qw(a b c d));
 sql_value($node, 'CREATE TABLE heir () INHERITS (d)');
 sql_value($node, sprintf($table, 'a'), db => 'other');
@@ -44,7 +44,7 @@ my $waiter = start_sql($node, 'CALL keyring_wait_for_job(1)', name => 'waiter');
 sql_is(
 	$node,
 	q(SELECT current_relation, target_key, pass, percent > 0 AND percent < 100, scanned > 0, moved = scanned, skipped, unrecoverable,
-		total BETWEEN 1600 AND 2400, rate > 0, time_left >= '0 s' AND time_left < '1 min', finished_at IS NULL
+		total BETWEEN 16000 AND 24000, rate > 0, time_left >= '0 s' AND time_left < '1 min', finished_at IS NULL
 		FROM keyring_jobs WHERE id = 1),
 	'a|2|1|t|t|t|0|0|t|t|t|t',
 	'the view shows how far the first is'
@@ -64,6 +64,17 @@ sql_is($node, 'SELECT pg_sleep(0.3); ' . $states, "\na queued f", 'a job of anot
 change(reencrypt_workers => 4);
 wait_for($node, $states, 'a running t', 'and started likewise', db => 'other');
 sql_is($node, $workers, '4|2', 'four workers in two databases');
+
+# --- pausing does not wait for the end of a rest --------------------------------------------------
+
+sql_ok($node, 'BEGIN; SELECT keyring_pause_job(1); ROLLBACK', 'a job is paused, and is not');
+sql_is($node, 'SELECT pg_sleep(0.3); ' . $workers, "\n4|2", 'its worker stays');
+sql_ok($node, 'SELECT keyring_pause_job(2)', 'another one is paused');
+wait_for($node, $workers, '3|2', 'its worker ends', timeout => 20);
+sql_is($node, $states, 'a running t, b paused t, c running t', 'the others go on');
+sql_ok($node, 'SELECT keyring_resume_job(2)', 'it is resumed');
+wait_for($node, $workers, '4|2', 'and has a worker');
+
 change(reencrypt_workers => 1);
 sql_is(
 	$node,
@@ -100,30 +111,35 @@ kill 'TERM', $launcher;
 wait_until(sub { worker_pid($node, 'keyring launcher') != $launcher }, 'another launcher');
 sql_is($node, "SELECT pg_sleep(0.5); $pids",
 	"\n$before", 'workers stay when their launcher ends, and the next one starts no more than may be');
+change(reencrypt_workers => 6);
+wait_for($node, $workers, '6|2', 'the other jobs are started');
 my ($victim) = split / /, $before;
+my $known = sql_value($node, $pids) =~ s/ /, /gr;
 kill 'TERM', $victim;
-change(reencrypt_workers => 4);
 wait_for(
 	$node,
-	"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'keyring job' AND pid <> $victim AND pid NOT IN (${\(join ',', split / /, $before)})",
-	1,
+	"SELECT count(*), count(*) FILTER (WHERE pid IN ($known)) FROM pg_stat_activity WHERE backend_type = 'keyring job'",
+	'6|5',
 	'a worker that is terminated has a successor, though another launcher has started it'
 );
-change(reencrypt_workers => 6);
+$node->restart;
+wait_for($node, $workers, '6|2', 'after a restart of the server each job has a worker');
 change(reencrypt_delay => 0);
 
+
+# the restart has ended the first session that waited
 %answer = finish_sql($waiter);
 like(
 	$answer{all},
 	qr/INFO: .* job 1: running, pass 1: \d+\.\d percent, \d+ values\/s, \d\d:\d\d:\d\d left, \d+ moved\n/,
 	'whoever waits sees lines of progress'
 );
+%answer = finish_sql(start_sql($node, 'CALL keyring_wait_for_job(1)'));
 like(
 	$answer{all},
-	qr/INFO: .* job 1: completed, pass 1: 100\.0 percent, \d+ values\/s, 2000 moved\n/,
+	qr/INFO: .* job 1: completed, pass 1: 100\.0 percent, \d+ values\/s, 20000 moved\n/,
 	'and the last one'
 );
-
 for my $db (qw(postgres other))
 {
 	wait_for($node, q(SELECT count(*) FROM keyring_jobs WHERE state <> 'completed'), 0, "$db: all end", db => $db);
@@ -134,7 +150,7 @@ for my $db (qw(postgres other))
 	);
 	sql_is(
 		$node, q(SELECT count(*) FROM a WHERE name = 'name ' || id AND note = 'note ' || id),
-		1000, "$db: values are what they were",
+		10000, "$db: values are what they were",
 		db => $db
 	);
 }

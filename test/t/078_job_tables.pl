@@ -119,6 +119,7 @@ sql_ok(
 	'a job over everything ends'
 );
 sql_is($node, $values, $before, 'values are what they were');
+sql_is($node, 'SELECT DISTINCT key_id FROM filled, keyring_inspect(v)', '2', 'those of a materialized view are moved');
 sql_is($node, 'SELECT count(*) FROM fired', '0', 'no trigger and no rule has fired');
 sql_is($node, q(SELECT DISTINCT updated_at = '2000-01-01' FROM guarded), 't', 'and no row was touched otherwise');
 sql_is(
