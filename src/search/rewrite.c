@@ -32,6 +32,7 @@
 #include "search/uncast.h"
 #include "search/widen.h"
 #include "types/literal.h"
+#include "types/planning.h"
 
 int kr_search_planning = 0;
 
@@ -187,6 +188,7 @@ static PlannedStmt *
 plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
 {
 	PlannedStmt *result;
+	KrPlanning around = kr_types_planning;
 	planner_hook_type next = next_planner ? next_planner : standard_planner;
 
 	if (!kr_search_active())
@@ -194,6 +196,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 
 	kr_search_prepare(parse, params);
 	kr_search_planning++;
+	kr_types_planning = (KrPlanning){ true, error_context_stack };
 	PG_TRY();
 	{
 		result = next(parse, query_string, cursor_options, kr_search_bound_params(params));
@@ -203,6 +206,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	PG_FINALLY();
 	{
 		kr_search_planning--;
+		kr_types_planning = around;
 	}
 	PG_END_TRY();
 	return result;

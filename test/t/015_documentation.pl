@@ -237,6 +237,12 @@ for my $trap (@traps)
 	}
 }
 
+# --- what an application may use, and the tests of it ------------------------------------------
+
+my @features = grep { /^\| / } split /\n/, section($page{'doc/applications.md'}, 'SQL features and modes');
+cmp_ok(scalar @features, '>', 10, 'features are listed');
+is(join("\n", grep { !m{`test/t/\w+\.pl` \|$} } @features[ 1 .. $#features ]), '', 'each feature names its tests');
+
 # --- every page -------------------------------------------------------------------------------
 
 my %function = map { $_->[0] => 1 } @catalog;
@@ -247,6 +253,7 @@ for my $file (sort keys %page)
 	my %called = map { $_ => 1 } grep { !/_X_/ } $text =~ /\b(keyring_\w+)\(/g;
 	is(join(' ', grep { !$function{$_} } sort keys %called), '', "$file: its functions exist");
 	my %named = map { $_ => 1 } $text =~ /(?<![\w\/])(keyring\.[a-z]\w+)/g;
+	is(join(' ', grep { !-e } $text =~ m{`(test/t/\w+\.pl)`}g), '', "$file: its tests exist");
 	is(join(' ', grep { !$setting{$_} && !/\.(?:control|so|conf)$/ } sort keys %named), '',
 		"$file: its settings exist");
 }

@@ -151,6 +151,44 @@ is(
 	'a role that may not read values sees the same estimate'
 );
 
+# Nor a key: operands of a list are counted, not sealed.
+for my $condition (
+	"even = 'e5'",
+	"even IN ('e5', 'e6', NULL)",
+	"even = ANY ('{e5,e6}')",
+	"number = ANY ('{5,6}'::bigint[])",
+	'even = ANY (ARRAY[part, skewed])'
+  )
+{
+	is(
+		sql_value($node,
+			"SET keyring.require_reader = on; SET ROLE clerk; EXPLAIN (COSTS OFF) SELECT FROM sealed WHERE $condition")
+		  =~ /Filter/,
+		1,
+		"a role that may not read values sees a plan: $condition"
+	);
+	sql_fails($node, "SET keyring.require_reader = on; SET ROLE clerk; SELECT count(*) FROM sealed WHERE $condition",
+		'KR008', qr/clerk/, "and no rows: $condition");
+}
+sql_ok(
+	$node,
+	q(CREATE FUNCTION found() RETURNS text LANGUAGE plpgsql STABLE AS $$
+	DECLARE n bigint;
+	BEGIN
+		SELECT count(*) INTO n FROM sealed WHERE even = ANY (ARRAY['e5', 'e6']);
+		PERFORM set_config('test.found', n::text, false);
+		RETURN 'e' || n;
+	END $$),
+	'a function that the planner calls for an estimate'
+);
+like(
+	sql_value(
+		$node, "EXPLAIN SELECT FROM plain WHERE even = found(); SELECT 'found ' || current_setting('test.found')"
+	),
+	qr/^found 200$/m,
+	'what it compares is meant'
+);
+
 # What opens is looked at last, and indexes are preferred to opening.
 my %order = (
 	"lower(skewed) = 'x' AND id > 5" => qr/\(\(id > 5\) AND .*lower/,
