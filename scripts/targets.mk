@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
 .PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-fuzz check-server check-assert
-.PHONY: check-gcp lint unit fuzz coverage bench bench-clients bench-reencrypt demo demo-byok dist
+.PHONY: check-gcp lint unit fuzz coverage bench bench-clients bench-instructions bench-reencrypt demo demo-byok dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -28,6 +28,7 @@ help:
 ## make coverage           line coverage per room, from every suite
 ## make bench              design's budgets, measured
 ## make bench-clients      a part of it: pgbench in three query modes and round trips over libpq; BENCH=rounds
+## make bench-instructions the same statements, in instructions, counted by valgrind
 ## make bench-reencrypt    a job against a plain UPDATE; BENCH='1000000 5', or with 10000000 rows too: LONG=1
 ## make dist               the zip for PGXN
 ##
@@ -57,6 +58,8 @@ bench:
 	@test/bench/run $(BENCH)
 bench-clients:
 	@test/bench/run-clients $(BENCH)
+bench-instructions:
+	@test/bench/run-instructions
 bench-reencrypt:
 	@test/bench/run-reencrypt $(BENCH)
 demo:
