@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
 .PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-fuzz check-server check-assert
-.PHONY: check-gcp soak lint unit fuzz fuzz-sql coverage bench bench-clients bench-reencrypt demo demo-byok dist
+.PHONY: check-gcp soak lint unit fuzz fuzz-sql coverage bench bench-clients bench-instructions bench-reencrypt demo demo-byok dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -30,6 +30,7 @@ help:
 ## make soak               SOAK='20 100': minutes, kill -9 among them, then clients' latency while jobs run
 ## make bench              design's budgets, measured
 ## make bench-clients      a part of it: pgbench in three query modes and round trips over libpq; BENCH=rounds
+## make bench-instructions the same statements, in instructions, counted by valgrind
 ## make bench-reencrypt    a job against a plain UPDATE; BENCH='1000000 5', or with 10000000 rows too: LONG=1
 ## make dist               the zip for PGXN
 ##
@@ -66,6 +67,8 @@ bench:
 	@test/bench/run $(BENCH)
 bench-clients:
 	@test/bench/run-clients $(BENCH)
+bench-instructions:
+	@test/bench/run-instructions
 bench-reencrypt:
 	@test/bench/run-reencrypt $(BENCH)
 demo:

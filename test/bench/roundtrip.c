@@ -8,7 +8,7 @@
  * Usage: roundtrip BATCHES REQUESTS ROWS simple|extended|prepared { OPTIONS SQL }...
  *
  * Each pair is a session, with server options as in PGOPTIONS. The parameter is a number between 1 and ROWS, as text, the
- * same ones in each session. A line for each batch has, for each session, the nanoseconds per request by the clock and of
+ * same ones in each session. First comes a line with the pids of the backends. A line for each batch has, for each session, the nanoseconds per request by the clock and of
  * its backend on a processor.
  */
 #include <inttypes.h>
@@ -154,6 +154,9 @@ main(int argc, char **argv)
 		sessions[i].sql = argv[6 + 2 * i];
 		open_session(&sessions[i], argv[5 + 2 * i], mode);
 	}
+
+	for (int i = 0; i < count; i++)
+		printf("%d%c", PQbackendPID(sessions[i].connection), i < count - 1 ? ' ' : '\n');
 
 	/* the first batches warm up; they also make the server choose its generic plan */
 	for (int round = -5; round < batches; round++)
