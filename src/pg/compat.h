@@ -126,10 +126,14 @@ typedef char KrB64Byte;
 #define KR_EXECUTE_ONCE , execute_once
 #endif
 
-/* Whether a collation compares bytes; 18 has no function for that. The caller includes utils/pg_locale.h */
+/*
+ * Whether a collation compares bytes; false means that it may not. utils/pg_locale.h is not included, as it wants
+ * the headers of ICU, which an extension need not have. 18 has no function for it.
+ */
 #if PG_VERSION_NUM >= 180000
-#define kr_pg_collates_bytes(collation) (OidIsValid(collation) && pg_newlocale_from_collation(collation)->collate_is_c)
+#define kr_pg_collates_bytes(collation) ((collation) == C_COLLATION_OID)
 #else
+extern bool lc_collate_is_c(Oid collation);
 #define kr_pg_collates_bytes(collation) (OidIsValid(collation) && lc_collate_is_c(collation))
 #endif
 

@@ -23,13 +23,13 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_collation.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "types/compare.h"
 #include "types/envelope.h"
 #include "types/opened.h"
 #include "types/running.h"
-#include "utils/pg_locale.h"
 #include "utils/sortsupport.h"
 #include "utils/typcache.h"
 

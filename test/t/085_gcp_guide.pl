@@ -56,6 +56,8 @@ while ($text =~ /^```(\w*)\n(.*?)^```$/msg)
 	if ($kind eq 'sql')
 	{
 		sql_ok($node, $block, "runs: $block");
+		is(sql_value($node, "SELECT id FROM keyring_keys WHERE state = 'primary'"), $1, "key $1 is in use then")
+		  if $block =~ /keyring_activate\((\d+)\)/;
 	}
 	elsif ($block =~ /^(keyring\.\w+) = '[^']*'$/)
 	{
@@ -65,6 +67,10 @@ while ($text =~ /^```(\w*)\n(.*?)^```$/msg)
 	else { fail("a block of a kind that this test does not know: $block") }
 }
 cmp_ok($blocks, '>=', 10, 'there are blocks');
-is(sql_value($node, "SELECT provider FROM keyring_keys WHERE id = 2 AND state = 'primary'"),
-	'gcp-kms', 'the guide ends with its key in use');
+sql_is(
+	$node,
+	'SELECT provider, state FROM keyring_keys WHERE id > 1 ORDER BY id',
+	"gcp-kms|deprecated\nmanaged|primary",
+	"the guide's key, and the one that takes over while it is away"
+);
 done_testing();
