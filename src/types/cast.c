@@ -105,16 +105,6 @@ typedef struct OpenCall
 	KrMemo *memo;
 } OpenCall;
 
-static Datum
-open_once(const KrBaseType *base, Datum value)
-{
-	struct varlena *envelope = kr_types_detoast(value);
-	Datum result = base->open(base, envelope, KR_FOR_USER);
-
-	kr_types_free_detoasted(envelope, value);
-	return result;
-}
-
 /*
  * The condition of a join is evaluated for every pair of rows that may match, and the same column may stand in
  * several expressions, whose call sites share the memo. Of a value out of line the header alone would be a visit to its table.
@@ -127,7 +117,7 @@ open_again(OpenCall *call, FunctionCallInfo fcinfo, Datum value)
 	if (call->memo == NULL)
 		call->memo = kr_types_memo_shared(base, fcinfo->flinfo->fn_mcxt);
 	if (!kr_types_memo_pays(call->memo))
-		return open_once(base, value);
+		return kr_types_open_once(base, value);
 	return datumCopy(kr_types_memo_open(call->memo, value), base->by_value, base->typlen);
 }
 
@@ -140,5 +130,5 @@ keyring_value_open(PG_FUNCTION_ARGS)
 	if (call->again && !VARATT_IS_EXTERNAL(DatumGetPointer(value)))
 		PG_RETURN_DATUM(open_again(call, fcinfo, value));
 	call->again = true;
-	PG_RETURN_DATUM(open_once(call->call.base, value));
+	PG_RETURN_DATUM(kr_types_open_once(call->call.base, value));
 }

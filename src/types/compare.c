@@ -85,17 +85,6 @@ decided_by_tokens(Datum a, Datum b, bool *equal)
 	return true;
 }
 
-/* A value that is met once: opened without the memo. */
-static Datum
-open_once(const KrBaseType *base, Datum value)
-{
-	struct varlena *envelope = kr_types_detoast(value);
-	Datum result = base->open(base, envelope, KR_FOR_USER);
-
-	kr_types_free_detoasted(envelope, value);
-	return result;
-}
-
 static bool
 are_equal(FunctionCallInfo fcinfo)
 {
@@ -116,7 +105,7 @@ are_equal(FunctionCallInfo fcinfo)
 		plain = kr_types_memo_open(memo, a);
 		return base->equal(base, plain, kr_types_memo_open(memo, b));
 	}
-	plain = open_once(base, call->call.form == KR_ENC_BASE ? a : b);
+	plain = kr_types_open_once(base, call->call.form == KR_ENC_BASE ? a : b);
 	result = base->equal(base, plain, call->call.form == KR_ENC_BASE ? b : a);
 	kr_types_forget(base, plain);
 	return result;
@@ -136,12 +125,12 @@ order(FunctionCallInfo fcinfo)
 	switch (call->call.form)
 	{
 		case KR_ENC_BASE:
-			plain = open_once(base, a);
+			plain = kr_types_open_once(base, a);
 			result = base->compare(base, plain, b, PG_GET_COLLATION());
 			kr_types_forget(base, plain);
 			return result;
 		case KR_BASE_ENC:
-			plain = open_once(base, b);
+			plain = kr_types_open_once(base, b);
 			result = base->compare(base, a, plain, PG_GET_COLLATION());
 			kr_types_forget(base, plain);
 			return result;

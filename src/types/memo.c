@@ -221,14 +221,22 @@ fill(KrMemo *memo, Entry *entry, const uint8 *key, Datum value, Size size)
 		memo->used += size;
 }
 
+Datum
+kr_types_open_once(const KrBaseType *base, Datum envelope)
+{
+	struct varlena *whole = kr_types_detoast(envelope);
+	Datum result = base->open(base, whole, KR_FOR_USER);
+
+	kr_types_free_detoasted(whole, envelope);
+	return result;
+}
+
 static Datum
 open_value(KrMemo *memo, Datum value)
 {
 	MemoryContext old = MemoryContextSwitchTo(memo->context);
-	struct varlena *envelope = kr_types_detoast(value);
-	Datum result = memo->base->open(memo->base, envelope, KR_FOR_USER);
+	Datum result = kr_types_open_once(memo->base, value);
 
-	kr_types_free_detoasted(envelope, value);
 	MemoryContextSwitchTo(old);
 	return result;
 }

@@ -34,6 +34,9 @@ extern Datum kr_types_memo_open(KrMemo *memo, Datum envelope);
  */
 extern bool kr_types_memo_pays(KrMemo *memo);
 
+/* A value that is met once, opened for the current user without a memo; it belongs to the caller. */
+extern Datum kr_types_open_once(const KrBaseType *base, Datum envelope);
+
 /* The equality token: the stored one, or one made of the opened value and kept. */
 extern void kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope);
 
