@@ -96,20 +96,25 @@ kr_kms_http_may_ask(const char *url, char *host)
 	return good && (strcmp(scheme, "https") == 0 || (strcmp(scheme, "http") == 0 && kr_kms_http_is_loopback(name)));
 }
 
+/*
+ * libcurl 8 receives into a buffer that all its transfers share and that it never frees: a data key would stay there until
+ * an answer of the same length comes. It has no more use for the bytes, and hands them over as ours to change.
+ */
 static size_t
 on_body(char *data, size_t size, size_t count, void *arg)
 {
 	KrHttpRequest *request = arg;
 	size_t len = size * count;
+	bool fits = len <= KR_HTTP_BODYMAX - request->answer.len;
 
-	if (len > KR_HTTP_BODYMAX - request->answer.len)
+	if (fits)
 	{
-		request->too_large = true;
-		return 0;
+		memcpy(request->body + request->answer.len, data, len);
+		request->answer.len += len;
 	}
-	memcpy(request->body + request->answer.len, data, len);
-	request->answer.len += len;
-	return len;
+	request->too_large |= !fits;
+	OPENSSL_cleanse(data, len);
+	return fits ? len : 0;
 }
 
 /* The value of a header line if it is of this name, without blanks around it; else NULL. It ends at *len. */
