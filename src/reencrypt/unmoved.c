@@ -251,7 +251,7 @@ take_page(HeapTuple row, TupleDesc desc, void *arg)
 	bool isnull;
 	ItemPointer place = (ItemPointer) DatumGetPointer(SPI_getbinval(row, desc, 1, &isnull));
 
-	*(List **) arg = lappend_int(*(List **) arg, (int) ItemPointerGetBlockNumber(place));
+	*(List **) arg = lappend_int(*(List **) arg, (int) ItemPointerGetBlockNumberNoCheck(place));
 }
 
 List *

@@ -125,15 +125,20 @@ keep(Kept *kept, Key key, const struct varlena *result, MemoryContext context)
 	MemoryContextSwitchTo(old);
 }
 
-/* Keeps a result that was just made. */
-static void
-remember(OperandCall *operand, Key key, const struct varlena *result, FunctionCallInfo fcinfo)
+/*
+ * Keeps a result that was just made, and gives what is to be handed out. That of the first argument is the kept one: the
+ * executor's hash table of an array refers to the elements of the first array that it gets, row after row.
+ */
+static struct varlena *
+remember(OperandCall *operand, Key key, struct varlena *result, FunctionCallInfo fcinfo)
 {
 	MemoryContext context = fcinfo->flinfo->fn_mcxt;
+	bool first = operand->first.result == NULL;
 
 	if (operand->kept.owner == NULL)
 		kr_types_keep(&operand->kept, context, wipe, operand);
-	keep(operand->first.result == NULL ? &operand->first : &operand->latest, key, result, context);
+	keep(first ? &operand->first : &operand->latest, key, result, context);
+	return first ? operand->first.result : result;
 }
 
 static struct varlena *
@@ -158,7 +163,7 @@ operand_of(OperandCall *operand, Datum plain, FunctionCallInfo fcinfo)
 	if (result == NULL)
 	{
 		result = kr_types_seal(base, detoasted ? PointerGetDatum(detoasted) : plain, KR_TYPMOD_NONE);
-		remember(operand, key, result, fcinfo);
+		result = remember(operand, key, result, fcinfo);
 	}
 	if (detoasted != NULL)
 		kr_types_free_detoasted(detoasted, plain);
@@ -267,7 +272,7 @@ keyring_value_operand_self(PG_FUNCTION_ARGS)
 	if (result == NULL)
 	{
 		result = add_token(operand->call.base, value);
-		remember(operand, key, result, fcinfo);
+		result = remember(operand, key, result, fcinfo);
 	}
 	kr_types_free_detoasted(header, value);
 	PG_RETURN_POINTER(result);
@@ -367,7 +372,7 @@ operand_array(FunctionCallInfo fcinfo, bool encrypted)
 	{
 		prepare_arrays(operand);
 		result = (struct varlena *) convert_array(operand, array, encrypted);
-		remember(operand, key, result, fcinfo);
+		result = remember(operand, key, result, fcinfo);
 	}
 	PG_FREE_IF_COPY(array, 0);
 	PG_RETURN_POINTER(result);

@@ -317,6 +317,15 @@ for my $list (
 		  . ', NULL'
 	  } qw(plain_list sealed_list);
 	is($sealed, $plain, "as on a plain table: $what, $form");
+
+	# what has to live as long as the executor's hash table lay where the next row's values go
+	($plain, $sealed) =
+	  map {
+		sql_value($node,
+			"SELECT count(*) FROM $_ WHERE CASE WHEN repeat('x', 20 * (id % 300)) || id <> '' THEN $what "
+			  . $written->(list(40, $form)) . ' END')
+	  } qw(plain_list sealed_list);
+	is($sealed, $plain, "beside values that take memory for each row: $what, $form");
 }
 
 # = ALL and <> ANY are not answered by one look.
