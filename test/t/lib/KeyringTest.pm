@@ -146,14 +146,20 @@ sub _psql
 	my ($node, $sql, %options) = @_;
 	my ($stdout, $stderr, $timed_out);
 	my $db = $options{db} // 'postgres';
-	my $status = $node->psql(
-		$db, $sql,
-		stdout => \$stdout,
-		stderr => \$stderr,
-		timeout => $options{timeout} // $PostgreSQL::Test::Utils::timeout_default,
-		timed_out => \$timed_out,
-		extra_params => [ '-v', 'VERBOSITY=verbose', defined $options{user} ? ('-U', $options{user}) : () ]
-	);
+	my $status = eval {
+		$node->psql(
+			$db, $sql,
+			stdout => \$stdout,
+			stderr => \$stderr,
+			timeout => $options{timeout} // $PostgreSQL::Test::Utils::timeout_default,
+			timed_out => \$timed_out,
+			extra_params => [ '-v', 'VERBOSITY=verbose', defined $options{user} ? ('-U', $options{user}) : () ]
+		);
+	};
+
+	# it may have found no server and gone, before the SQL was written to it
+	return (2, '', $@) if $@ =~ /Broken pipe/;
+	die $@ if $@;
 	$stderr = 'psql timed out' if $timed_out;
 	return ($status, $stdout, $stderr);
 }
