@@ -18,6 +18,7 @@
 #include "port/pg_bswap.h"
 #include "types/envelope.h"
 #include "types/kept.h"
+#include "types/known.h"
 #include "types/memo.h"
 #include "utils/memutils.h"
 
@@ -58,7 +59,8 @@ struct KrMemo
 	uint32 hand;     /* where to look for something to drop */
 	Entry *previous; /* what the previous call returned */
 	Entry spare[KR_MEMO_SPARES];
-	int turn; /* the spare entry that was filled last */
+	int turn;       /* the spare entry that was filled last */
+	KrKnown *known; /* tokens of what is hashed; NULL until then */
 	KrKept kept;
 	dlist_node node; /* of those that are shared */
 	MemoryContextCallback callback;
@@ -116,6 +118,9 @@ wipe(void *owner)
 	for (int i = 0; i < KR_MEMO_SPARES; i++)
 		drop(memo, &memo->spare[i]);
 	free_entries(memo);
+	if (memo->known != NULL)
+		kr_types_known_free(memo->known);
+	memo->known = NULL;
 	memo->entries = memo->first;
 	memo->nentries = KR_MEMO_START;
 	memo->misses = 0;
@@ -347,6 +352,16 @@ kr_types_memo_open(KrMemo *memo, Datum envelope)
 }
 
 static void
+make_token(KrMemo *memo, Entry *entry)
+{
+	if (memo->known != NULL)
+		kr_types_known_token(entry->token, memo->known, entry->value);
+	else
+		memo->base->token(memo->base, entry->token, entry->value);
+	entry->has_token = true;
+}
+
+static void
 token_of(uint8 *out, KrMemo *memo, Datum envelope, bool passes)
 {
 	struct varlena *header = kr_types_header(envelope);
@@ -361,8 +376,7 @@ token_of(uint8 *out, KrMemo *memo, Datum envelope, bool passes)
 
 	entry = find(memo, envelope, passes);
 	if (!entry->has_token)
-		memo->base->token(memo->base, entry->token, entry->value);
-	entry->has_token = true;
+		make_token(memo, entry);
 	memcpy(out, entry->token, KR_TOKENBYTES);
 }
 
@@ -381,5 +395,7 @@ kr_types_memo_hash_token(uint8 *out, KrMemo *memo, Datum envelope)
 		while (memo->most < KR_MEMO_HASH_MAX && memo->most * 2 * sizeof(Entry) <= memo->limit)
 			memo->most *= 2;
 	}
+	if (memo->known == NULL)
+		memo->known = kr_types_known_new(memo->base, memo->context, (Size) work_mem * 1024 / 8);
 	token_of(out, memo, envelope, true);
 }

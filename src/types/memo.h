@@ -42,7 +42,7 @@ extern void kr_types_memo_token(uint8 *out, KrMemo *memo, Datum envelope);
 
 /*
  * The same for the hash of a value, which passes; what it is compared with in this memo is kept,
- * in up to half of work_mem.
+ * in up to half of work_mem, and tokens of plaintexts in an eighth.
  */
 extern void kr_types_memo_hash_token(uint8 *out, KrMemo *memo, Datum envelope);
 

@@ -308,7 +308,7 @@ my %wild = (
 		'{moment}::timestamp', '{date} + {span}',
 		'{text}::timestamp', q(date_bin('15 minutes', {stamp}, '2001-01-01'))
 	],
-	moment => [ '{stamp}::timestamptz', 'to_timestamp({int})', '{text}::timestamptz', q(timezone('UTC', {moment})) ],
+	moment => [ '{stamp}::timestamptz', 'to_timestamp({int})', '{text}::timestamptz', q(timezone('UTC', {stamp})) ],
 	span => [
 		'{span} * {double}',
 		'{span} / {int}',

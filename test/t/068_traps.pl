@@ -152,6 +152,14 @@ is(
 	"2|one\n4|one\n10|one\n9|one",
 	'a cursor WITH HOLD, scrolled after an activation'
 );
+is(
+	$session->query_safe(
+		q(SET keyring.native_types = off; DECLARE h SCROLL CURSOR WITH HOLD FOR SELECT id, r, s FROM sealed WHERE s = 'one' ORDER BY r, id;
+		SELECT keyring_activate(keyring_create_key()); FETCH 2 FROM h; FETCH LAST FROM h; FETCH PRIOR FROM h; CLOSE h; RESET keyring.native_types)
+	) =~ s/^\n//r,
+	"2|one|one\n4|one|one\n10|one|one\n9|one|one",
+	'and one that holds envelopes'
+);
 $session->quit;
 
 sql_ok(

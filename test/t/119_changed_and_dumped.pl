@@ -135,4 +135,26 @@ for my $form (qw(plaintext ciphertext))
 	is(sql_value($node, $shown{$_}, db => $form), $original{$_}, "$form: $_") for sort keys %shown;
 	goes_on($form);
 }
+
+# The schema alone, as an administrator of ciphertext dumps takes it: no key and no value goes along, and none is needed.
+unlink $file;
+$node->safe_psql('postgres', 'CREATE DATABASE bare');
+run_ok('schema only: dumped', 'ciphertext', 'pg_dump', '--schema-only', '-f', $file, 'app');
+run_ok('schema only: restored', 'plaintext', 'psql', '-qX1', '-v', 'ON_ERROR_STOP=1', '-d', 'bare', '-f', $file);
+unlike(slurp_file($file), qr/keyring:/, 'schema only: no envelopes');
+is(sql_value($node, $shown{$_}, db => 'bare'), $original{$_}, "schema only: $_")
+  for qw(constraints indexes columns views);
+sql_is(
+	$node, 'SELECT (SELECT count(*) FROM kinds), (SELECT count(*) FROM parts), (SELECT count(*) FROM keyring_keys)',
+	'0|0|0',
+	'schema only: no rows and no keys',
+	db => 'bare'
+);
+sql_ok($node, 'SELECT keyring_activate(keyring_create_key())', 'schema only: a key', db => 'bare');
+sql_is(
+	$node, q(INSERT INTO parts (place, s) VALUES (1, 'new') RETURNING r, s),
+	'{"a": 1}|new',
+	'schema only: is used',
+	db => 'bare'
+);
 done_testing();
