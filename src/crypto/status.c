@@ -40,7 +40,7 @@ kr_crypto_status_name(KrStatus status)
 		case KR_KMS_THROTTLED:
 			return "throttled";
 		case KR_KMS_UNAVAILABLE:
-			return "unavailable";
+			return "unreachable";
 		case KR_KMS_CONFIG:
 			return "config";
 		case KR_KMS_ABORTED:

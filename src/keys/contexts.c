@@ -17,7 +17,6 @@
 #include "keys/contexts.h"
 #include "keys/ring.h"
 #include "miscadmin.h"
-#include "pg/errcodes.h"
 #include "utils/timestamp.h"
 
 #define KR_OPENERS 256
@@ -50,12 +49,6 @@ derive(const KrSecret *material, void *arg)
 
 	return kr_crypto_xaes_rekey(derivation->context, derivation->prefix,
 								kr_crypto_material_dek(material));
-}
-
-static KrStatus
-derive_token(const KrSecret *material, void *arg)
-{
-	return kr_crypto_token_rekey(arg, kr_crypto_material_token_key(material));
 }
 
 /* Derives from the key's material; fetches the key again when it was evicted this very moment. */
@@ -166,28 +159,4 @@ kr_keys_sealer(KrKey *key)
 		new_prefix(key, sealer);
 	sealer->counter++;
 	return sealer;
-}
-
-KrTokenContext *
-kr_keys_token_context(void)
-{
-	KrKey *key = kr_keys_for_tokens();
-
-	if (key == NULL)
-		ereport(ERROR,
-				(errcode(KR_ERRCODE_NO_PRIMARY),
-				 errmsg("could not compute an equality token: this database has no key"),
-				 errhint("Create one with keyring_create_key() and activate it with keyring_activate().")));
-	kr_keys_ready(key, "compute an equality token");
-	if (key->token != NULL && key->token_generation == key->ref.generation)
-		return key->token;
-
-	if (key->token == NULL)
-		key->token = kr_crypto_token_new();
-	if (key->token == NULL)
-		out_of_memory();
-	key->token_generation = 0;
-	use_material(key, derive_token, key->token, "compute an equality token");
-	key->token_generation = key->ref.generation;
-	return key->token;
 }

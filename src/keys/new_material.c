@@ -8,118 +8,14 @@
  */
 #include "postgres.h"
 
-#include "keys/dek_cache.h"
 #include "keys/new_material.h"
 #include "keys/request.h"
+#include "keys/sources.h"
 #include "lib/stringinfo.h"
 #include "pg/report.h"
 
 /* keys whose failure an error tells */
 #define KR_NAMED_KEYS 5
-
-/* A key that was asked for the token key, and how that failed. */
-typedef struct KrFailedSource
-{
-	const KrKeyRow *row;
-	KrStatus status;
-	char *words;
-	char *hint;
-} KrFailedSource;
-
-/* Lower is sooner. Those that are likely to answer come first, since one that does not costs keyring.kms_timeout. */
-static int
-rank(const KrKeyRow *row)
-{
-	KrKeyHealth health;
-
-	kr_keys_cache_health(&health, &row->wrapped);
-	if (health.cached)
-		return 0;
-	if (!health.known || health.status == KR_OK)
-		return 1;
-	return kr_keys_is_refusal(health.status) ? 3 : 2;
-}
-
-typedef struct KrSource
-{
-	KrKeyRow *row;
-	int rank;
-} KrSource;
-
-/* Within a rank the primary first, since it is the one most cared for, then the newest. */
-static int
-compare_sources(const ListCell *a, const ListCell *b)
-{
-	const KrSource *x = lfirst(a);
-	const KrSource *y = lfirst(b);
-
-	if (x->rank != y->rank)
-		return x->rank - y->rank;
-	if ((x->row->state == KR_KEY_PRIMARY) != (y->row->state == KR_KEY_PRIMARY))
-		return x->row->state == KR_KEY_PRIMARY ? -1 : 1;
-	return x->row->id > y->row->id ? -1 : 1;
-}
-
-static List *
-sources_in_order(List *rows)
-{
-	List *sources = NIL;
-	ListCell *lc;
-
-	foreach(lc, rows)
-	{
-		KrSource *source = palloc(sizeof(KrSource));
-
-		source->row = lfirst(lc);
-		if (source->row->state == KR_KEY_DESTROYED)
-			continue;
-		source->rank = rank(source->row);
-		sources = lappend(sources, source);
-	}
-	list_sort(sources, compare_sources);
-	return sources;
-}
-
-/* Whether what one key was refused for is sure to meet another one too. */
-static bool
-says_all(const KrFailedSource *failed, const KrKeyRow *row)
-{
-	const KrWrapped *a = &failed->row->wrapped;
-	const KrWrapped *b = &row->wrapped;
-
-	if (strcmp(a->provider, b->provider) != 0 || strcmp(a->resource, b->resource) != 0)
-		return false;
-	switch (failed->status)
-	{
-		case KR_KMS_DENIED:
-		case KR_KMS_AUTH:
-		case KR_KMS_CONFIG:
-		case KR_KMS_THROTTLED:
-		case KR_KMS_UNAVAILABLE:
-			return true;
-		case KR_KMS_DISABLED:
-		case KR_KMS_DESTROY_SCHEDULED:
-		case KR_KMS_DESTROYED:
-		case KR_KMS_NOT_FOUND:
-			return strcmp(a->kek_version, b->kek_version) == 0;
-		default:
-			return false;
-	}
-}
-
-/* One that is in memory may be had even so. */
-static bool
-is_hopeless(const KrSource *source, List *failures)
-{
-	ListCell *lc;
-
-	foreach(lc, failures)
-	{
-		if (source->rank > 0 && says_all(lfirst(lc), source->row))
-			return true;
-	}
-	return false;
-}
 
 static KrFailedSource *
 failed_source(const KrKeyRow *row, const KrRequestResult *result)
@@ -207,7 +103,7 @@ ask_sources(KrRequestResult *result, KrRequest *request, List *sources)
 	{
 		KrSource *source = lfirst(lc);
 
-		if (is_hopeless(source, failures))
+		if (kr_keys_is_hopeless(source, failures))
 		{
 			untried++;
 			continue;
@@ -276,7 +172,7 @@ kr_keys_new_material(KrKeyRow *row, List *rows)
 	request->op = KR_REQUEST_CREATE;
 	request->key = row->wrapped;
 	request->may_create_root_key = !has_managed(rows);
-	ask_sources(result, request, sources_in_order(rows));
+	ask_sources(result, request, kr_keys_sources(rows));
 	require_wrapped(result);
 	warn(result);
 

@@ -24,6 +24,7 @@ static KrKey **keys = NULL;
 static int nkeys = 0;
 static KrKey *primary = NULL;
 static KrKey *last_found = NULL;
+static KrKey *token_source = NULL;
 static bool stale = true;
 static Oid key_relation = InvalidOid;
 
@@ -155,6 +156,7 @@ install(List *rows)
 	/* from here on nothing throws */
 	primary = NULL;
 	last_found = NULL;
+	token_source = NULL;
 	foreach(lc, rows)
 	{
 		KrKey *key = fresh[n++];
@@ -248,18 +250,28 @@ kr_keys_primary(void)
 }
 
 KrKey *
-kr_keys_for_tokens(void)
+kr_keys_token_source(void)
 {
 	if (stale)
 		refresh();
-	if (primary != NULL)
+	if (token_source == NULL || (primary != NULL && kr_keys_cache_valid(&primary->ref)))
 		return primary;
-	for (int i = nkeys - 1; i >= 0; i--)
-	{
-		if (keys[i]->row.state != KR_KEY_DESTROYED)
-			return keys[i];
-	}
-	return NULL;
+	return token_source;
+}
+
+void
+kr_keys_set_token_source(KrKey *key)
+{
+	token_source = key;
+}
+
+KrKey **
+kr_keys_all(int *count)
+{
+	if (stale)
+		refresh();
+	*count = nkeys;
+	return keys;
 }
 
 void
@@ -295,17 +307,6 @@ touch(KrKey *key)
 	return kr_keys_cache_touch(&key->ref);
 }
 
-static void
-refuse_destroyed(const KrKey *key, const char *doing)
-{
-	if (key->row.state == KR_KEY_DESTROYED)
-		ereport(ERROR,
-				(errcode(KR_ERRCODE_KEY_DESTROYED),
-				 errmsg("could not %s with %s: the key has been destroyed", doing,
-						kr_pg_key_words(key->row.id, key->row.label)),
-				 errhint("Values under it cannot be read any more; restore them from elsewhere.")));
-}
-
 /*
  * Before a key is asked for: what the catalog says now, which may be later than the last invalidation that
  * came. Or a key would come back into memory that has just been destroyed. The key stays where it is,
@@ -336,15 +337,22 @@ look_again(KrKey *key)
 	MemoryContextDelete(scratch);
 }
 
-/* Has the key's material fetched unless it is in the cache. Throws KR004 only. */
-static KrStatus
-acquire(KrKey *key, KrKmsReport *report, const char *doing)
+bool
+kr_keys_is_ready(KrKey *key)
+{
+	return kr_keys_cache_valid(&key->ref) && touch(key);
+}
+
+KrStatus
+kr_keys_acquire(KrKey *key, KrKmsReport *report)
 {
 	KrStatus status;
 
-	if (kr_keys_cache_valid(&key->ref) && touch(key))
+	memset(report, 0, sizeof(KrKmsReport));
+	if (kr_keys_is_ready(key))
 		return KR_OK;
-	refuse_destroyed(key, doing);
+	if (key->row.state == KR_KEY_DESTROYED)
+		return KR_KMS_DESTROYED;
 	kr_keys_forget_openers(key->ref.generation);
 	key->ref.generation = 0;
 	if (kr_keys_cache_lookup(&key->ref, &key->row.wrapped))
@@ -352,7 +360,8 @@ acquire(KrKey *key, KrKmsReport *report, const char *doing)
 	do
 	{
 		look_again(key);
-		refuse_destroyed(key, doing);
+		if (key->row.state == KR_KEY_DESTROYED)
+			return KR_KMS_DESTROYED;
 		status = kr_keys_cache_acquire(&key->ref, &key->row.wrapped, report);
 	} while (status == KR_KMS_ABORTED);
 	return status;
@@ -362,8 +371,11 @@ void
 kr_keys_ready(KrKey *key, const char *doing)
 {
 	KrKmsReport report;
-	KrStatus status = acquire(key, &report, doing);
+	KrStatus status;
 
+	if (kr_keys_is_ready(key))
+		return;
+	status = kr_keys_acquire(key, &report);
 	if (status != KR_OK)
 		kr_keys_fail(key, status, &report, doing);
 }
@@ -373,8 +385,10 @@ kr_keys_ready_to_verify(KrKey *key)
 {
 	KrKmsReport report;
 
-	if (acquire(key, &report, "verify an envelope") == KR_OK)
+	if (kr_keys_acquire(key, &report) == KR_OK)
 		return true;
+	if (key->row.state == KR_KEY_DESTROYED)
+		kr_keys_fail(key, KR_KMS_DESTROYED, NULL, "verify an envelope");
 	if (key->warned == GetCurrentTransactionStartTimestamp())
 		return false;
 	key->warned = GetCurrentTransactionStartTimestamp();

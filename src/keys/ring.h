@@ -43,7 +43,19 @@ typedef struct KrKey
 extern KrKey *kr_keys_by_tag(uint32 tag); /* NULL: unknown to this database */
 extern KrKey *kr_keys_by_id(int32 id);    /* NULL: unknown */
 extern KrKey *kr_keys_primary(void);      /* NULL: there is none */
-extern KrKey *kr_keys_for_tokens(void);   /* the primary, else any key that is not destroyed, else NULL */
+
+/* All keys, destroyed ones too, oldest first. */
+extern KrKey **kr_keys_all(int *count);
+
+/* The key that yielded the token key last: the primary, or the one that was set while that could not be had. */
+extern KrKey *kr_keys_token_source(void);
+extern void kr_keys_set_token_source(KrKey *key);
+
+/* Whether the key's material is in the cache and key->ref valid. The hot path: no lock, never waits. */
+extern bool kr_keys_is_ready(KrKey *key);
+
+/* Has the key fetched unless it is in the cache; waits where that is allowed. KR_KMS_DESTROYED also when it is our key. */
+extern KrStatus kr_keys_acquire(KrKey *key, KrKmsReport *report);
 
 /*
  * Makes sure that the key's material is in the cache and key->ref valid; throws with the
@@ -63,7 +75,11 @@ extern KrXaesContext *kr_keys_opener(KrKey *key, const uint8 *prefix, const char
 /* Takes the next nonce: sealer->prefix, counter and context are what to seal with. The key is ready. */
 extern KrSealer *kr_keys_sealer(KrKey *key);
 
-/* The token context of the database. Throws KR007 when there is no key at all. */
+/*
+ * The primary or, while that cannot be had, another key of the database, since each holds its token key; ready, and key->token
+ * is that context. Throws KR007 when there is no key at all, and what is wrong with the primary when none can be had.
+ */
+extern KrKey *kr_keys_for_tokens(const char *doing);
 extern KrTokenContext *kr_keys_token_context(void);
 
 /* Throws for this key: "could not <doing> with key 3 (label): ..." */

@@ -91,8 +91,9 @@ compress(const char *plain, Size len, Size *compressed_len)
 	return out;
 }
 
+/* The key to seal under, ready. */
 static KrKey *
-require_primary(void)
+sealing_key(const KrCanonical *canonical)
 {
 	KrKey *key = kr_keys_primary();
 
@@ -101,14 +102,16 @@ require_primary(void)
 				(errcode(KR_ERRCODE_NO_PRIMARY),
 				 errmsg("could not seal a value: this database has no primary key"),
 				 errhint("Create a key with keyring_create_key() and activate it with keyring_activate().")));
+	if (canonical != NULL && canonical->operand)
+		return kr_keys_for_tokens("seal a value");
 	kr_keys_ready(key, "seal a value");
 	return key;
 }
 
 static struct varlena *
-seal_bytes(Oid base_type, const char *plain, Size len, uint8 flags, const uint8 *token)
+seal_bytes(Oid base_type, const char *plain, Size len, uint8 flags, const KrCanonical *canonical, const uint8 *token)
 {
-	KrKey *key = require_primary();
+	KrKey *key = sealing_key(canonical);
 	KrSealer *sealer = kr_keys_sealer(key);
 	Size size = kr_crypto_envelope_size(len, token != NULL);
 	struct varlena *result = palloc(VARHDRSZ + size);
@@ -144,16 +147,16 @@ kr_keys_seal(Oid base_type, const char *plain, Size len, const KrCanonical *cano
 	if (canonical != NULL)
 	{
 		/* first of all: to somebody who writes, a missing primary key is the thing to be told */
-		(void) require_primary();
+		(void) sealing_key(canonical);
 		kr_keys_token(token, base_type, canonical);
 		kr_keys_made_searchable = true;
 	}
 
 	compressed = compress(plain, len, &compressed_len);
 	if (compressed == NULL)
-		return seal_bytes(base_type, plain, len, 0, canonical ? token : NULL);
+		return seal_bytes(base_type, plain, len, 0, canonical, canonical ? token : NULL);
 
-	result = seal_bytes(base_type, compressed, compressed_len, KR_ENVELOPE_COMPRESSED,
+	result = seal_bytes(base_type, compressed, compressed_len, KR_ENVELOPE_COMPRESSED, canonical,
 						canonical ? token : NULL);
 	explicit_bzero(compressed, compressed_len);
 	pfree(compressed);
@@ -293,6 +296,17 @@ kr_keys_is_current(const struct varlena *envelope, int32 typmod)
 
 	parse(&header, envelope);
 	return key != NULL && header.key_tag == key->row.tag && token_fits(&header, typmod);
+}
+
+bool
+kr_keys_is_openable(const struct varlena *envelope)
+{
+	KrEnvelope header;
+	KrKey *key;
+
+	parse(&header, envelope);
+	key = kr_keys_by_tag(header.key_tag);
+	return key != NULL && kr_keys_is_ready(key);
 }
 
 /*

@@ -38,11 +38,14 @@ typedef struct KrCanonical
 {
 	const char *bytes;
 	Size len;
+	bool operand; /* of KR_TYPMOD_NONE: looked for, not stored */
 } KrCanonical;
 
 /*
  * A fresh envelope under the current primary; with a token when canonical is not
  * NULL. KR007 without a primary, KR001.. when its key cannot be had, 54000 when too long.
+ * An operand is sealed under another key while the primary cannot be had, so that values under that one
+ * are found: before it gets into a column it meets the column's typmod, and is sealed anew.
  */
 extern struct varlena *kr_keys_seal(Oid base_type, const char *plain, Size len, const KrCanonical *canonical);
 
@@ -69,6 +72,9 @@ extern const uint8 *kr_keys_stored_token(const struct varlena *envelope);
  * the current primary, token as the typmod asks (-1 takes either). Header only.
  */
 extern bool kr_keys_is_current(const struct varlena *envelope, int32 typmod);
+
+/* Whether the key of an envelope that this backend has sealed is still in memory. */
+extern bool kr_keys_is_openable(const struct varlena *envelope);
 
 /* Becomes true when this backend opens a value; whoever watches clears it. */
 extern bool kr_keys_opened_value;

@@ -122,7 +122,7 @@ jsonb_seal(const KrBaseType *self, Datum plain, int32 mode)
 	if (mode != KR_TYPMOD_RANDOMIZED)
 	{
 		canonical_document(&form, document);
-		canonical = (KrCanonical){ form.data, form.len };
+		canonical = (KrCanonical){ form.data, form.len, mode == KR_TYPMOD_NONE };
 	}
 	result = kr_keys_seal(self->oid, VARDATA(document), VARSIZE(document) - VARHDRSZ,
 						  mode == KR_TYPMOD_RANDOMIZED ? NULL : &canonical);

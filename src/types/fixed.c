@@ -51,7 +51,7 @@ fixed_seal(const KrBaseType *self, Datum plain, int32 mode)
 {
 	uint8 bytes[KR_FIXED_MAX];
 	uint8 form[KR_FIXED_MAX];
-	KrCanonical canonical = { (const char *) form, self->size };
+	KrCanonical canonical = { (const char *) form, self->size, mode == KR_TYPMOD_NONE };
 	struct varlena *result;
 
 	Assert(self->size <= KR_FIXED_MAX);

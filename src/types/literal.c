@@ -132,7 +132,7 @@ kr_types_recall_literal(const KrBaseType *base, const char *string)
 	struct varlena *copy;
 
 	if (literal == NULL || memcmp(literal->string, string, key.len) != 0 ||
-		!kr_keys_is_current(literal->envelope, KR_TYPMOD_NONE))
+		!kr_keys_is_openable(literal->envelope))
 		return NULL;
 	copy = palloc(VARSIZE(literal->envelope));
 	memcpy(copy, literal->envelope, VARSIZE(literal->envelope));

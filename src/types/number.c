@@ -39,7 +39,7 @@ numeric_seal(const KrBaseType *self, Datum plain, int32 mode)
 {
 	struct varlena *value = kr_types_detoast(plain);
 	bytea *form = mode == KR_TYPMOD_RANDOMIZED ? NULL : kr_types_canonical_numeric(plain);
-	KrCanonical canonical = { form ? VARDATA(form) : NULL, form ? VARSIZE(form) - VARHDRSZ : 0 };
+	KrCanonical canonical = { form ? VARDATA(form) : NULL, form ? VARSIZE(form) - VARHDRSZ : 0, mode == KR_TYPMOD_NONE };
 	struct varlena *result = kr_keys_seal(self->oid, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value),
 										  form ? &canonical : NULL);
 
@@ -96,7 +96,7 @@ static struct varlena *
 inet_seal(const KrBaseType *self, Datum plain, int32 mode)
 {
 	bytea *form = DatumGetByteaP(DirectFunctionCall1(inet_send, plain));
-	KrCanonical canonical = { VARDATA(form), VARSIZE(form) - VARHDRSZ };
+	KrCanonical canonical = { VARDATA(form), VARSIZE(form) - VARHDRSZ, mode == KR_TYPMOD_NONE };
 	struct varlena *result = kr_keys_seal(self->oid, canonical.bytes, canonical.len,
 										  mode == KR_TYPMOD_RANDOMIZED ? NULL : &canonical);
 

@@ -182,7 +182,7 @@ static struct varlena *
 seal_nothing(const KrBaseType *base)
 {
 	static const char zeros[sizeof(int64)] = { 0 };
-	KrCanonical none = { "", 0 };
+	KrCanonical none = { "", 0, true };
 
 	Assert(base->size <= sizeof(zeros));
 	return kr_keys_seal(base->oid, zeros, base->size, &none);

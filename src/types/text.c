@@ -78,7 +78,7 @@ from_utf8(char *chunk, Size reserve, Size *len)
 static inline struct varlena *
 seal_bytes(Oid base, const char *bytes, Size len, int32 mode)
 {
-	KrCanonical canonical = { bytes, len };
+	KrCanonical canonical = { bytes, len, mode == KR_TYPMOD_NONE };
 
 	return kr_keys_seal(base, bytes, len, mode == KR_TYPMOD_RANDOMIZED ? NULL : &canonical);
 }

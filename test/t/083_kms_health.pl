@@ -168,7 +168,7 @@ sql_ok(
 	'a value under it'
 );
 my %failing = (
-	1 => [ $key, 't', 'unavailable', 1, error => 'unavailable', headers => { 'Retry-After' => '30' } ],
+	1 => [ $key, 't', 'unreachable', 1, error => 'unavailable', headers => { 'Retry-After' => '30' } ],
 	3 => [ $other, 'u', 'throttled', 3, error => 'throttled' ]
 );
 

@@ -183,9 +183,15 @@ sql_ok($node, q(INSERT INTO more VALUES ('2')), 'an outage of the primary: value
 
 # --- the end of grace --------------------------------------------------------------------------------
 
-sql_ok($node, q(ALTER SYSTEM SET keyring.cache_grace = '1s'), 'a short time of grace');
+# with the time-outs, which are part of the time that a key is kept at most, whenever it is to be asked for again
+my %short = (cache_grace => '1s', kms_timeout => '2s', kms_connect_timeout => '1s');
+sql_ok($node, "ALTER SYSTEM SET keyring.$_ = '$short{$_}'", "a short $_") for sort keys %short;
 $node->reload;
-locks_out($_, "after grace: $_ locks out") for @outages;
+my $ids = join ', ', @used{@kinds};
+wait_for($node, "SELECT count(*) FROM keyring_keys WHERE cached AND id IN ($ids)", '0', 'after grace: no key is kept');
+%answers = all_at_once('after grace' => sub { "SELECT v FROM t_$_[0]" });
+all_failed('after grace', %{ $answers{'after grace'} });
+locks_out('unavailable', 'after grace: an open session is locked out');
 $session->quit;
 sql_fails(
 	$node, q(INSERT INTO more VALUES ('3')),
@@ -193,6 +199,8 @@ sql_fails(
 	qr/Check the network/,
 	'after grace: nor is anything written'
 );
+sql_ok($node, "ALTER SYSTEM RESET keyring.$_", "as long as before: $_") for grep { /timeout/ } sort keys %short;
+$node->reload;
 my $restored = time;
 $kms->control('clear_faults');
 all_read('service is back: all can be read without a restart');

@@ -29,12 +29,13 @@ is($session->query_safe($use), '1', 'a session uses the key');
 my $worker = worker_pid($node, 'keyring kms');
 my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
 
-# All of a process's memory.
+# All of a process's memory; or what gcore takes by itself, which leaves the cache of keys out.
 sub dump_of
 {
-	my ($pid) = @_;
+	my ($pid, $options) = @_;
 	my $prefix = $node->basedir . '/core';
-	my $out = `gcore -a -o $prefix $pid 2>&1`;
+	$options //= '-a';
+	my $out = `gcore $options -o $prefix $pid 2>&1`;
 	die "gcore: $out\n" unless -s "$prefix.$pid";
 	my $core = slurp_file("$prefix.$pid");
 	unlink "$prefix.$pid";
@@ -102,6 +103,13 @@ my %secrets = (%private, token => $token);
 
 is(found(dump_of($backend), %keys), 'data key token key', 'a backend: the shared cache, so the search finds them');
 is(found(dump_of($backend), %secrets), '', 'a backend: no token, no private key');
+my %processes = (backend => $backend, postmaster => $postmaster, launcher => worker_pid($node, 'keyring launcher'));
+my %no_token_key = map { $_ => $keys{$_} } grep { $_ ne 'token key' } keys %keys;
+for my $process (sort keys %processes)
+{
+	is(found(dump_of($processes{$process}, ''), %no_token_key, %secrets),
+		'', "the $process: nothing in an ordinary gcore");
+}
 is(found(dump_of($postmaster), %secrets), '', 'the postmaster: neither');
 is(found(dump_of(worker_pid($node, 'keyring launcher')), %secrets), '', 'the launcher: neither');
 is(found(dump_of($worker), %private), '', 'the worker: no private key, since it has a token');

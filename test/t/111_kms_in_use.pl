@@ -78,8 +78,9 @@ my $read = 'SELECT v FROM t';
 $kms->fault(kind => 'decrypt', key => $key, delay => 50);
 sql_ok($node, 'SELECT keyring_flush_cache()', 'a cold cache');
 my $calls = decrypts();
-my @waiting = map { start_sql($node, $read, name => 'waits') } 1 .. 3;
-wait_until_waiting($node, 'waits', 3);
+my @waiting = map { start_sql($node, $read, name => 'waits') } 1 .. 4;
+wait_until_waiting($node, 'waits', 4);
+my $waiting = q(SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waits');
 my $worker = worker_pid($node, 'keyring kms');
 
 my $began = time;
@@ -90,22 +91,26 @@ $began = time;
 $waiting[0]{run}->signal('INT');
 %answer = finish_sql(shift @waiting);
 is($answer{sqlstate}, '57014', 'Ctrl-C ends it');
-sql_value($node,
-	q(SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'waits' ORDER BY pid LIMIT 1));
-wait_until(sub { sql_value($node, q(SELECT count(*) FROM pg_stat_activity WHERE application_name = 'waits')) == 1 },
-	'one session to end');
-cmp_ok(time - $began, '<', 10, 'pg_cancel_backend() too, and both at once');
+
+for my $way (qw(cancel terminate))
+{
+	sql_value($node, "SELECT pg_${way}_backend(min(pid)) FROM pg_stat_activity WHERE application_name = 'waits'");
+	wait_until(sub { sql_value($node, $waiting) == ($way eq 'cancel' ? 2 : 1) }, 'one session less');
+}
+cmp_ok(time - $began, '<', 10, 'pg_cancel_backend() and pg_terminate_backend() too, and all at once');
 $kms->control('clear_faults');
 my @ends = map { my %end = finish_sql($_); "$end{sqlstate} $end{stdout}" } @waiting;
-is(join(', ', sort @ends), '00000 secret, 57014 ', 'who was not cancelled gets the value');
+is(join(', ', sort @ends), '00000 secret, 57014 , 57P01 ', 'who was not cancelled gets the value');
 is(decrypts() - $calls, 1, 'from the call that was under way all the time');
 is(worker_pid($node, 'keyring kms'), $worker, 'the worker has gone on');
 sql_is($node, $read, 'secret', 'and the next read works');
 is(decrypts() - $calls, 1, 'without a call');
 
 $kms->fault(kind => 'encrypt', key => $key, delay => 50);
+$began = time;
 %answer = sql_error($node, "SET statement_timeout = '300ms'; SELECT keyring_create_key('gcp-kms', '$key')");
 is($answer{sqlstate}, '57014', 'making a key can be cancelled as well');
+cmp_ok(time - $began, '<', 10, 'and ends at once');
 $kms->control('clear_faults');
 sql_is($node, 'SELECT count(*) FROM keyring_keys', '2', 'and none is made');
 sql_ok($node, "SELECT keyring_create_key('gcp-kms', '$key')", 'the next one is');

@@ -30,7 +30,7 @@ static const struct
 	{ 22, KR_KMS_BAD_CIPHERTEXT, "bad_ciphertext" },
 	{ 23, KR_KMS_INTEGRITY, "integrity" },
 	{ 24, KR_KMS_THROTTLED, "throttled" },
-	{ 25, KR_KMS_UNAVAILABLE, "unavailable" },
+	{ 25, KR_KMS_UNAVAILABLE, "unreachable" },
 	{ 26, KR_KMS_CONFIG, "config" },
 	{ 27, KR_KMS_ABORTED, "aborted" },
 };
