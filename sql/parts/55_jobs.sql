@@ -16,6 +16,7 @@ CREATE TABLE keyring_job (
     started_by text NOT NULL,
     target_key integer,
     pass integer NOT NULL DEFAULT 0,
+    looking boolean NOT NULL DEFAULT false,
     current_relation oid NOT NULL DEFAULT 0,
     next_block bigint NOT NULL DEFAULT 0,
     end_block bigint NOT NULL DEFAULT 0,
@@ -46,11 +47,12 @@ COMMENT ON COLUMN keyring_job.skip_unavailable IS 'whether values whose key cann
 COMMENT ON COLUMN keyring_job.started_by IS 'current user of keyring_reencrypt()';
 COMMENT ON COLUMN keyring_job.target_key IS 'the primary key that this pass moves values to';
 COMMENT ON COLUMN keyring_job.pass IS 'number of the pass; 0 before the first';
-COMMENT ON COLUMN keyring_job.current_relation IS 'relation that the pass is in; those with a lower Oid are done';
+COMMENT ON COLUMN keyring_job.looking IS 'whether the pass goes only where the one before it left something, not everywhere';
+COMMENT ON COLUMN keyring_job.current_relation IS 'relation that the pass is in; if it goes everywhere, those with a lower Oid are done';
 COMMENT ON COLUMN keyring_job.next_block IS 'first block of it that the pass has not done';
 COMMENT ON COLUMN keyring_job.end_block IS 'number of its blocks when the pass came to it';
 COMMENT ON COLUMN keyring_job.done_blocks IS 'blocks that the pass has done, in all relations';
-COMMENT ON COLUMN keyring_job.total_blocks IS 'blocks that there were when the pass began';
+COMMENT ON COLUMN keyring_job.total_blocks IS 'blocks that the pass had to do when it began';
 COMMENT ON COLUMN keyring_job.scanned IS 'values that the pass has looked at';
 COMMENT ON COLUMN keyring_job.moved IS 'values that the job has moved, in all passes';
 COMMENT ON COLUMN keyring_job.skipped IS 'values that the pass found under the primary key';

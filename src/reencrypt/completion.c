@@ -15,6 +15,7 @@
 #include "reencrypt/header.h"
 #include "reencrypt/unmoved.h"
 #include "reencrypt/worklist.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
@@ -148,22 +149,38 @@ typedef struct KrCount
 	List *columns;
 	KrRecorded *recorded;
 	uint32 target_tag;
+	bool whole;
+	KrPlaces *places;
 } KrCount;
 
+/* False when nothing more needs to be found in the relation. */
 static bool
-scan_has_old(const KrCount *count, TableScanDesc scan, bool (*next)(TableScanDesc, ScanDirection, TupleTableSlot *))
+note_old(const KrCount *count, BlockNumber block)
+{
+	Oid relation = RelationGetRelid(count->relation);
+	bool last = count->whole || kr_reencrypt_has_many(count->places, relation);
+	BlockNumber end = last ? RelationGetNumberOfBlocks(count->relation) : block + 1;
+
+	kr_reencrypt_note(count->places, relation, count->whole ? 0 : block, end);
+	return !last;
+}
+
+/* False when nothing more needs to be found in the relation. */
+static bool
+find_in_scan(const KrCount *count, TableScanDesc scan, bool (*next)(TableScanDesc, ScanDirection, TupleTableSlot *))
 {
 	TupleTableSlot *slot = table_slot_create(count->relation, NULL);
-	bool found = false;
+	bool more = true;
 
-	while (!found && next(scan, ForwardScanDirection, slot))
+	while (more && next(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		found = has_old(slot, count->columns, count->target_tag, count->recorded);
+		if (has_old(slot, count->columns, count->target_tag, count->recorded))
+			more = note_old(count, ItemPointerGetBlockNumber(&slot->tts_tid));
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
-	return found;
+	return more;
 }
 
 static bool
@@ -178,22 +195,22 @@ next_row_in_range(TableScanDesc scan, ScanDirection direction, TupleTableSlot *s
 	return table_scan_getnextslot_tidrange(scan, direction, slot);
 }
 
-/* From one page to another, both included. */
+/* From one page to another, both included. False as find_in_scan(). */
 static bool
-range_has_old(const KrCount *count, BlockNumber from, BlockNumber last)
+find_in_range(const KrCount *count, BlockNumber from, BlockNumber last)
 {
 	ItemPointerData first_row;
 	ItemPointerData last_row;
 
 	ItemPointerSet(&first_row, from, FirstOffsetNumber);
 	ItemPointerSet(&last_row, last, MaxOffsetNumber);
-	return scan_has_old(count, table_beginscan_tidrange(count->relation, count->snapshot, &first_row, &last_row),
+	return find_in_scan(count, table_beginscan_tidrange(count->relation, count->snapshot, &first_row, &last_row),
 						next_row_in_range);
 }
 
 /* Between the pages that cannot be read. */
-static bool
-rest_has_old(const KrCount *count, const List *unreadable)
+static void
+find_in_rest(const KrCount *count, const List *unreadable)
 {
 	BlockNumber from = 0;
 	ListCell *cell;
@@ -202,34 +219,28 @@ rest_has_old(const KrCount *count, const List *unreadable)
 	{
 		BlockNumber page = (BlockNumber) lfirst_int(cell);
 
-		if (page > from && range_has_old(count, from, page - 1))
-			return true;
+		if (page > from && !find_in_range(count, from, page - 1))
+			return;
 		from = page + 1;
 	}
-	return range_has_old(count, from, MaxBlockNumber);
+	(void) find_in_range(count, from, MaxBlockNumber);
 }
 
-static bool
-relation_has_old(const KrJob *job, Relation relation, uint32 target_tag, Snapshot snapshot)
+static void
+find_in_relation(const KrJob *job, KrCount *count)
 {
-	KrRecorded *recorded = kr_reencrypt_recorded_begin(job, RelationGetRelid(relation));
-	List *unreadable = kr_reencrypt_recorded_pages(recorded);
-	KrCount count = {
-		.relation = relation,
-		.snapshot = snapshot,
-		.columns = kr_reencrypt_columns_of(job, RelationGetRelid(relation)),
-		.recorded = recorded,
-		.target_tag = target_tag
-	};
-	bool found;
+	Oid relation = RelationGetRelid(count->relation);
+	List *unreadable;
 
+	count->columns = kr_reencrypt_columns_of(job, relation);
+	count->recorded = kr_reencrypt_recorded_begin(job, relation);
+	unreadable = kr_reencrypt_recorded_pages(count->recorded);
 	/* the whole has a ring of buffers of its own, a range has not */
 	if (unreadable == NIL)
-		found = scan_has_old(&count, table_beginscan(relation, snapshot, 0, NULL), next_row);
+		(void) find_in_scan(count, table_beginscan(count->relation, count->snapshot, 0, NULL), next_row);
 	else
-		found = rest_has_old(&count, unreadable);
-	kr_reencrypt_recorded_end(recorded);
-	return found;
+		find_in_rest(count, unreadable);
+	kr_reencrypt_recorded_end(count->recorded);
 }
 
 /* Relations to count, locked: a list of Oids. *locked: one that cannot be locked now. */
@@ -253,28 +264,23 @@ lock_relations(const KrJob *job, Oid *locked)
 	return relations;
 }
 
-bool
-kr_reencrypt_all_moved(const KrJob *job, uint32 target_tag, Oid *locked)
+void
+kr_reencrypt_find_old(const KrJob *job, uint32 target_tag, bool whole, KrPlaces *places, Oid *locked)
 {
 	List *relations = lock_relations(job, locked);
-	Snapshot snapshot;
-	bool clean = true;
+	KrCount count = { .target_tag = target_tag, .whole = whole, .places = places };
 	ListCell *cell;
 
 	if (OidIsValid(*locked))
-		return false;
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
+		return;
+	count.snapshot = RegisterSnapshot(GetLatestSnapshot());
 	foreach(cell, relations)
 	{
-		Relation relation = try_relation_open(lfirst_oid(cell), NoLock);
-
-		if (relation == NULL)
+		count.relation = try_relation_open(lfirst_oid(cell), NoLock);
+		if (count.relation == NULL)
 			continue;
-		clean = !relation_has_old(job, relation, target_tag, snapshot);
-		relation_close(relation, NoLock);
-		if (!clean)
-			break;
+		find_in_relation(job, &count);
+		relation_close(count.relation, NoLock);
 	}
-	UnregisterSnapshot(snapshot);
-	return clean;
+	UnregisterSnapshot(count.snapshot);
 }

@@ -10,6 +10,7 @@
 #define KR_REENCRYPT_COMPLETION_H
 
 #include "reencrypt/jobs.h"
+#include "reencrypt/places.h"
 #include "storage/lock.h"
 #include "utils/timestamp.h"
 
@@ -32,10 +33,11 @@ extern bool kr_reencrypt_earlier_run(KrEarlier *earlier, KrObstacle *obstacle);
 extern void kr_reencrypt_earlier_reset(KrEarlier *earlier);
 
 /*
- * Whether every value of the job's columns is under the key with this tag or recorded as one
- * that cannot be moved. Locks the relations as a query does, before it takes its snapshot, and waits for
- * no lock: *locked is a relation that could not be had, or InvalidOid, and then nothing is known.
+ * Counts: adds to places, which is empty, where there are values of the job's columns that are neither under the key with this
+ * tag nor recorded as ones that cannot be moved. Every relation is looked at, so none means that there are none. whole: of a
+ * relation that has one, all of it. Locks the relations as a query does, before it takes its snapshot, and waits for no lock:
+ * *locked is a relation that could not be had, or InvalidOid, and then nothing is known.
  */
-extern bool kr_reencrypt_all_moved(const KrJob *job, uint32 target_tag, Oid *locked);
+extern void kr_reencrypt_find_old(const KrJob *job, uint32 target_tag, bool whole, KrPlaces *places, Oid *locked);
 
 #endif

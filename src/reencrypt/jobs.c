@@ -17,7 +17,7 @@
 #define KR_JOB_FIELDS \
 	"id, state, coalesce(relation, 0::oid), coalesce((SELECT a.attname FROM pg_attribute a WHERE a.attrelid = relation" \
 	" AND a.attnum = keyring_job.attnum AND NOT a.attisdropped), column_name), skip_unavailable, coalesce(target_key, 0), pass, current_relation," \
-	" next_block, end_block, done_blocks, total_blocks, scanned, moved, skipped, pass_seconds"
+	" next_block, end_block, done_blocks, total_blocks, scanned, moved, skipped, pass_seconds, looking"
 
 static const char *const state_names[] = {
 	[KR_JOB_QUEUED] = "queued",
@@ -80,6 +80,7 @@ take_job(HeapTuple row, TupleDesc desc, void *arg)
 	job->moved = DatumGetInt64(field(row, desc, 14));
 	job->skipped = DatumGetInt64(field(row, desc, 15));
 	job->pass_seconds = DatumGetFloat8(field(row, desc, 16));
+	job->looking = DatumGetBool(field(row, desc, 17));
 	*(KrJob **) arg = job;
 }
 
@@ -199,16 +200,18 @@ kr_reencrypt_set_state(int64 id, KrJobState state)
 void
 kr_reencrypt_save(const KrJob *job)
 {
-	Oid types[] = { INT8OID, INT4OID, INT4OID, OIDOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, FLOAT8OID };
+	Oid types[] = { INT8OID, INT4OID, INT4OID, OIDOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+					FLOAT8OID, BOOLOID };
 	Datum values[] = { Int64GetDatum(job->id), Int32GetDatum(job->target_key), Int32GetDatum(job->pass),
 					   ObjectIdGetDatum(job->current), Int64GetDatum(job->next_block), Int64GetDatum(job->end_block),
 					   Int64GetDatum(job->done_blocks), Int64GetDatum(job->total_blocks), Int64GetDatum(job->scanned),
-					   Int64GetDatum(job->moved), Int64GetDatum(job->skipped), Float8GetDatum(job->pass_seconds) };
+					   Int64GetDatum(job->moved), Int64GetDatum(job->skipped), Float8GetDatum(job->pass_seconds),
+					   BoolGetDatum(job->looking) };
 
 	kr_keys_as_owner("UPDATE %s.keyring_job SET state = 'running', waiting_reason = NULL, waiting_for_pid = NULL,"
 					 " waiting_for_transaction = NULL, target_key = $2, pass = $3, current_relation = $4, next_block = $5,"
 					 " end_block = $6, done_blocks = $7, total_blocks = $8, scanned = $9, moved = $10, skipped = $11,"
-					 " pass_seconds = $12 WHERE id = $1",
+					 " pass_seconds = $12, looking = $13 WHERE id = $1",
 					 lengthof(types), types, values, NULL);
 }
 

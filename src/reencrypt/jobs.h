@@ -31,6 +31,7 @@ typedef struct KrJob
 	bool skip_unavailable;
 	int32 target_key; /* 0 before the first pass */
 	int32 pass;       /* 0 before the first pass */
+	bool looking;     /* the pass goes only where the one before it left something */
 	Oid current;      /* relation that the pass is in, or the last it has done */
 	BlockNumber next_block;
 	BlockNumber end_block; /* next_block = end_block: current is done */

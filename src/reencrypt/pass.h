@@ -8,6 +8,7 @@
 
 #include "access/transam.h"
 #include "reencrypt/jobs.h"
+#include "reencrypt/places.h"
 
 typedef enum KrBatchResult
 {
@@ -15,15 +16,16 @@ typedef enum KrBatchResult
 	KR_BATCH_LOCKED /* somebody has a lock on the relation that excludes writers */
 } KrBatchResult;
 
+/* Values that stay where they are, since another transaction is changing or locking their rows. */
 typedef struct KrLeft
 {
-	int64 values;         /* left where they are, since another transaction is changing or locking their rows */
+	KrPlaces places;
 	TransactionId holder; /* the last of these transactions, or InvalidTransactionId */
 } KrLeft;
 
 /*
  * Works from job->next_block of job->current on, for keyring.reencrypt_batch_time, and adds to
- * the job's counters, which the caller stores. careful: each row that is moved has a
+ * the job's counters, which the caller stores, and to what was left. careful: each row that is moved has a
  * subtransaction, and one that cannot be moved is recorded; otherwise it throws.
  */
 extern KrBatchResult kr_reencrypt_batch(KrJob *job, uint32 target_tag, bool careful, KrLeft *left);

@@ -39,6 +39,13 @@ reseal(const KrEncryptedType *type, Datum value, int32 typmod)
 	return PointerGetDatum(result);
 }
 
+static void
+record(KrTarget *target, int column, TupleTableSlot *row, uint32 tag, const char *reason, const ErrorData *error)
+{
+	kr_reencrypt_record(target->job, target->relation, target->attnums[column], row, tag, reason, error);
+	target->recorded = true;
+}
+
 /* False, and recorded, when the value cannot be opened. */
 static bool
 reseal_carefully(KrTarget *target, int column, TupleTableSlot *row, uint32 tag, Datum *value)
@@ -59,8 +66,7 @@ reseal_carefully(KrTarget *target, int column, TupleTableSlot *row, uint32 tag, 
 	PG_END_TRY();
 	if (error == NULL)
 		return true;
-	kr_reencrypt_record(target->job, target->relation, target->attnums[column], row, tag,
-						kr_reencrypt_reason(error, target->job->skip_unavailable), error);
+	record(target, column, row, tag, kr_reencrypt_reason(error, target->job->skip_unavailable), error);
 	FreeErrorData(error);
 	return false;
 }
@@ -76,7 +82,7 @@ store_carefully(KrTarget *target, TupleTableSlot *row, const KrOld *old)
 	for (int i = 0; i < target->ncolumns; i++)
 	{
 		if (old[i].move)
-			kr_reencrypt_record(target->job, target->relation, target->attnums[i], row, old[i].tag, "row refused", error);
+			record(target, i, row, old[i].tag, "row refused", error);
 	}
 	FreeErrorData(error);
 }
@@ -137,8 +143,7 @@ report_damage(KrTarget *target, int column, TupleTableSlot *row)
 		.message = pstrdup("could not open a value: the envelope is damaged")
 	};
 
-	kr_reencrypt_record(target->job, target->relation, target->attnums[column], row, 0,
-						kr_reencrypt_reason(&error, false), &error);
+	record(target, column, row, 0, kr_reencrypt_reason(&error, false), &error);
 }
 
 /* The header of a value that is stored out of line, which may be damaged there. False, and recorded, when it cannot be read. */
@@ -161,8 +166,7 @@ look_carefully(KrTarget *target, int column, TupleTableSlot *row, Datum value, K
 	PG_END_TRY();
 	if (error == NULL)
 		return true;
-	kr_reencrypt_record(target->job, target->relation, target->attnums[column], row, 0,
-						kr_reencrypt_reason(error, target->job->skip_unavailable), error);
+	record(target, column, row, 0, kr_reencrypt_reason(error, target->job->skip_unavailable), error);
 	FreeErrorData(error);
 	return false;
 }
@@ -172,6 +176,7 @@ kr_reencrypt_row(KrTarget *target, TupleTableSlot *row)
 {
 	KrOld *old = NULL;
 
+	target->recorded = false;
 	for (int i = 0; i < target->ncolumns; i++)
 	{
 		bool isnull;

@@ -29,6 +29,7 @@ typedef struct KrPending
 	HeapTupleHeader stored;  /* as it is in the page; NULL where the table's access method has no pages of heap */
 	TupleTableSlot *moved;   /* virtual; made when first needed */
 	int values;              /* how many of it are sealed anew */
+	bool recorded;           /* others of it are recorded, and the record is to follow the row */
 	KR_INDEX_UPDATE indexes; /* to be made, once it is stored */
 } KrPending;
 
@@ -54,6 +55,7 @@ typedef struct KrTarget
 	KrPending pending[MaxHeapTuplesPerPage];
 	int npending;
 	Size pending_bytes;
+	bool recorded; /* a value of the row that is looked at */
 	KrRowCounts counts;
 	KrLeft *left;
 } KrTarget;

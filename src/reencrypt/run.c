@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "access/xact.h"
 #include "keys/lifecycle.h"
 #include "keys/ring.h"
@@ -22,19 +21,16 @@
 #include "postmaster/interrupt.h"
 #include "reencrypt/completion.h"
 #include "reencrypt/pass.h"
-#include "reencrypt/postponed.h"
+#include "reencrypt/route.h"
 #include "reencrypt/run.h"
 #include "reencrypt/unmoved.h"
 #include "reencrypt/waiters.h"
 #include "reencrypt/worklist.h"
-#include "storage/bufmgr.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
 #include "storage/procarray.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -46,17 +42,6 @@
 /* a wait that is shorter is not worth to be shown: the transactions of keyring_wait_for_job() are such */
 #define KR_SHOWN_WAIT_MS 400
 
-typedef enum KrStep
-{
-	KR_STEP_MOVED,   /* go on after keyring.reencrypt_delay */
-	KR_STEP_ON,      /* go on at once */
-	KR_STEP_AWAY,    /* the same; the relation is postponed */
-	KR_STEP_BACK,    /* the same; to a relation that was postponed */
-	KR_STEP_COUNT,   /* the next step counts */
-	KR_STEP_BLOCKED, /* something is in the way: run->obstacle */
-	KR_STEP_END
-} KrStep;
-
 typedef struct KrRun
 {
 	int64 id;
@@ -64,8 +49,7 @@ typedef struct KrRun
 	bool careful;
 	long wait_ms; /* before the next step, when blocked */
 	KrEarlier earlier;
-	KrPostponed postponed;
-	bool returning;      /* the pass has been to all relations once */
+	KrRoute route;
 	Oid at;              /* relation that the step works at */
 	KrLeft left;         /* by the pass, as far as this process made it */
 	int64 moved;         /* by the pass, likewise */
@@ -86,24 +70,20 @@ ready_primary(void)
 	return &key->row;
 }
 
+/* places: where alone it goes; they are taken over. NULL: everywhere. */
 static void
-begin_pass(KrRun *run, KrJob *job, int32 target_key)
+begin_pass(KrRun *run, KrJob *job, int32 target_key, KrPlaces *places)
 {
+	kr_reencrypt_route_begin(&run->route, job, places);
 	job->target_key = target_key;
 	job->pass++;
-	job->current = InvalidOid;
-	job->next_block = 0;
-	job->end_block = 0;
-	job->done_blocks = 0;
-	job->total_blocks = kr_reencrypt_size(job);
 	job->scanned = 0;
 	job->skipped = 0;
 	job->pass_seconds = 0;
+	kr_reencrypt_places_reset(&run->left.places);
 	run->left = (KrLeft){ 0 };
 	run->moved = 0;
 	run->counted = 0;
-	run->returning = false;
-	kr_reencrypt_postponed_reset(&run->postponed);
 	kr_reencrypt_earlier_reset(&run->earlier);
 }
 
@@ -114,84 +94,18 @@ blocked(KrRun *run, char *reason)
 	return KR_STEP_BLOCKED;
 }
 
-static char *
-locked_by_others(Oid relation)
-{
-	return psprintf("table \"%s\" is locked against writers", get_rel_name(relation));
-}
-
-/* Leaves job->current for later. */
-static KrStep
-postpone(KrRun *run, KrJob *job, const char *reason)
-{
-	kr_reencrypt_postpone(&run->postponed, job, reason);
-	job->next_block = job->end_block;
-	return KR_STEP_AWAY;
-}
-
-/* The present size of job->current is what the pass will do of it, from job->next_block on. */
-static KrStep
-enter(KrRun *run, KrJob *job)
-{
-	Relation relation;
-
-	if (!ConditionalLockRelationOid(job->current, AccessShareLock))
-	{
-		job->end_block = job->next_block;
-		return postpone(run, job, locked_by_others(job->current));
-	}
-	relation = try_relation_open(job->current, NoLock);
-	job->end_block = relation != NULL ? RelationGetNumberOfBlocks(relation) : 0;
-	job->next_block = Min(job->next_block, job->end_block);
-	if (relation != NULL)
-		relation_close(relation, AccessShareLock);
-	return KR_STEP_ON;
-}
-
-/* The next one that the pass has not been to, or the next postponed one; KR_STEP_COUNT when all are done. */
-static KrStep
-next_relation(KrRun *run, KrJob *job)
-{
-	Oid next = run->returning ? InvalidOid : kr_reencrypt_next_relation(kr_reencrypt_columns(job, NULL), job->current);
-	char *reason;
-
-	if (OidIsValid(job->current) && !kr_reencrypt_is_postponed(&run->postponed, job->current))
-		kr_reencrypt_forget_others(job, job->current);
-	if (OidIsValid(next))
-	{
-		job->current = next;
-		job->next_block = 0;
-		return enter(run, job);
-	}
-	run->returning = true;
-	switch (kr_reencrypt_return(&run->postponed, job, &reason))
-	{
-		case KR_RETURN_NOW:
-			return enter(run, job) == KR_STEP_AWAY ? KR_STEP_AWAY : KR_STEP_BACK;
-		case KR_RETURN_LATER:
-			return blocked(run, reason);
-		case KR_RETURN_NONE:
-			break;
-	}
-	return KR_STEP_COUNT;
-}
-
 /* A rest, a commit and an attempt that failed count with the batch after them, so that the time left is what a clock shows. */
 static KrStep
 move_batch(KrRun *run, KrJob *job, uint32 tag)
 {
 	TimestampTz start = run->counted != 0 ? run->counted : GetCurrentTimestamp();
 	int64 moved = job->moved;
-	KrLeft left = { 0 };
 
 	run->at = job->current;
-	if (kr_reencrypt_batch(job, tag, run->careful, &left) == KR_BATCH_LOCKED)
-		return postpone(run, job, locked_by_others(job->current));
+	if (kr_reencrypt_batch(job, tag, run->careful, &run->left) == KR_BATCH_LOCKED)
+		return kr_reencrypt_route_postpone(&run->route, job, kr_reencrypt_locked_by_others(job->current));
 	kr_reencrypt_commit_at_once();
 	run->at = InvalidOid;
-	run->left.values += left.values;
-	if (TransactionIdIsValid(left.holder))
-		run->left.holder = left.holder;
 	run->moved += job->moved - moved;
 	run->counted = GetCurrentTimestamp();
 	job->pass_seconds += (double) (run->counted - start) / USECS_PER_SEC;
@@ -208,11 +122,11 @@ advance(KrRun *run, KrJob *job)
 	KrStep step;
 
 	if (begun)
-		begin_pass(run, job, primary->id);
+		begin_pass(run, job, primary->id, NULL);
 	if (job->next_block < job->end_block)
 		step = move_batch(run, job, tag);
 	else
-		step = next_relation(run, job);
+		step = kr_reencrypt_route_next(&run->route, job, &run->obstacle.reason);
 	if (step == KR_STEP_COUNT && kr_reencrypt_earlier_run(&run->earlier, &run->obstacle))
 		step = KR_STEP_BLOCKED;
 
@@ -235,14 +149,18 @@ complete(KrJob *job)
 	kr_reencrypt_set_state(job->id, KR_JOB_COMPLETED);
 }
 
-/* What is left is held by others: the next pass waits a little, lest it go round and round. */
+/*
+ * Another pass, to the places alone where something was left or found. What is left is held by others: a pass after one in vain
+ * waits a little, lest the job go round and round.
+ */
 static KrStep
-pass_again(KrRun *run, KrJob *job)
+look_again(KrRun *run, KrJob *job)
 {
 	KrLeft left = run->left;
 	bool in_vain = run->moved == 0;
 
-	begin_pass(run, job, job->target_key);
+	run->left = (KrLeft){ 0 };
+	begin_pass(run, job, job->target_key, &left.places);
 	kr_reencrypt_save(job);
 	if (!in_vain)
 		return KR_STEP_ON;
@@ -255,6 +173,20 @@ pass_again(KrRun *run, KrJob *job)
 	return KR_STEP_BLOCKED;
 }
 
+/*
+ * Notes in run->left where old values are. What the pass has left says enough. A pass to places that found nothing there was too
+ * late: a row that is updated all the time is elsewhere by now, and the whole relation is faster than it.
+ */
+static Oid
+find_left(KrRun *run, const KrJob *job, uint32 tag)
+{
+	Oid locked = InvalidOid;
+
+	if (run->left.places.ranges == NIL)
+		kr_reencrypt_find_old(job, tag, job->looking && run->moved == 0, &run->left.places, &locked);
+	return locked;
+}
+
 /* Counting may take long, so the job's row is locked only afterwards, and looked at once more. */
 static KrStep
 count(KrRun *run)
@@ -264,19 +196,18 @@ count(KrRun *run)
 	const KrKeyRow *primary = ready_primary();
 	uint32 tag = primary->tag;
 	Oid locked;
-	bool clean;
 
 	if (job == NULL || !kr_reencrypt_is_workable(job->state) || primary->id != target)
 		return KR_STEP_ON;
-	clean = kr_reencrypt_all_moved(job, tag, &locked);
+	locked = find_left(run, job, tag);
 	if (OidIsValid(locked))
-		return blocked(run, locked_by_others(locked));
+		return blocked(run, kr_reencrypt_locked_by_others(locked));
 	job = kr_reencrypt_read_locked(run->id);
 	primary = ready_primary();
 	if (job == NULL || !kr_reencrypt_is_workable(job->state) || primary->id != target)
 		return KR_STEP_ON;
-	if (!clean)
-		return pass_again(run, job);
+	if (run->left.places.ranges != NIL)
+		return look_again(run, job);
 	complete(job);
 	return KR_STEP_END;
 }
@@ -322,7 +253,7 @@ leave_relation(KrRun *run)
 
 	if (job == NULL || job->current != run->at || name == NULL)
 		return;
-	(void) postpone(run, job, psprintf("table \"%s\": %s", name, run->obstacle.reason));
+	(void) kr_reencrypt_route_postpone(&run->route, job, psprintf("table \"%s\": %s", name, run->obstacle.reason));
 	kr_reencrypt_save_position(job);
 }
 
@@ -359,7 +290,7 @@ in_transaction(KrRun *run, void (*work)(KrRun *run))
 static void
 log_error(const KrRun *run, const ErrorData *error)
 {
-	if (OidIsValid(run->at) ? run->postponed.round > 0 : run->wait_ms > KR_FIRST_WAIT_MS)
+	if (OidIsValid(run->at) ? run->route.postponed.round > 0 : run->wait_ms > KR_FIRST_WAIT_MS)
 		return;
 	ereport(LOG,
 			(errmsg("keyring: job %lld waits: %s", (long long) run->id, error->message),
@@ -443,7 +374,9 @@ kr_reencrypt_run(int64 id)
 			after_error(&run, error);
 	}
 	kr_reencrypt_earlier_reset(&run.earlier);
-	kr_reencrypt_postponed_reset(&run.postponed);
+	kr_reencrypt_postponed_reset(&run.route.postponed);
+	kr_reencrypt_places_reset(&run.route.places);
+	kr_reencrypt_places_reset(&run.left.places);
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextDelete(run.memory);
 }

@@ -2,7 +2,7 @@
  * src/reencrypt/store.c
  *
  * A concurrent writer wins: a row that somebody has changed, or is changing, is left to the
- * next pass. Nobody is waited for (but see lock_row), so that no batch lasts longer than it should and
+ * next pass, which looks at its page. Nobody is waited for (but see lock_row), so that no batch lasts longer than it should and
  * its locks delay nobody.
  *
  * A page's rows are sealed one after the other, then stored, then entered into the indexes. Each of the three is much
@@ -15,6 +15,7 @@
 #include "executor/executor.h"
 #include "reencrypt/attempt.h"
 #include "reencrypt/store.h"
+#include "reencrypt/unmoved.h"
 #include "utils/rel.h"
 
 /* when so much is sealed, it is stored, though the page has more */
@@ -43,6 +44,7 @@ kr_reencrypt_add(KrTarget *target, TupleTableSlot *row, int values, Size bytes)
 	pending->place = row->tts_tid;
 	pending->stored = TTS_IS_BUFFERTUPLE(row) ? ((const BufferHeapTupleTableSlot *) row)->base.tuple->t_data : NULL;
 	pending->values = values;
+	pending->recorded = target->recorded;
 	pending->indexes = 0;
 	ExecStoreVirtualTuple(pending->moved);
 	pending->moved->tts_tableOid = RelationGetRelid(target->relation);
@@ -77,18 +79,40 @@ lock_row(KrTarget *target, KrPending *pending, TM_FailureData *failure)
 }
 
 static void
-count_result(KrTarget *target, TM_Result result, const TM_FailureData *failure, int values)
+note_page(KrTarget *target, const ItemPointerData *place)
+{
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(place);
+
+	kr_reencrypt_note(&target->left->places, RelationGetRelid(target->relation), block, block + 1);
+}
+
+/*
+ * A row stays where it is, or it has gone to another page, or will when its writer commits. Of one that goes to another
+ * partition nothing is known here: the count finds it.
+ */
+static void
+note_left(KrTarget *target, const KrPending *pending, TM_Result result, TM_FailureData *failure)
+{
+	if (result != TM_Updated)
+		note_page(target, &pending->place);
+	if (ItemPointerIsValid(&failure->ctid) && !ItemPointerIndicatesMovedPartitions(&failure->ctid))
+		note_page(target, &failure->ctid);
+	if (TransactionIdIsValid(failure->xmax))
+		target->left->holder = failure->xmax;
+}
+
+static void
+count_result(KrTarget *target, const KrPending *pending, TM_Result result, TM_FailureData *failure)
 {
 	switch (result)
 	{
 		case TM_Ok:
-			target->counts.moved += values;
+			target->counts.moved += pending->values;
 			break;
 		case TM_Updated:
 		case TM_BeingModified:
 		case TM_WouldBlock:
-			target->left->values += values;
-			target->left->holder = failure->xmax;
+			note_left(target, pending, result, failure);
 			break;
 		default: /* deleted */
 			break;
@@ -107,7 +131,9 @@ update_row(KrTarget *target, KrPending *pending)
 									InvalidSnapshot, true, &failure, &lock, &pending->indexes);
 	if (result != TM_Ok)
 		pending->indexes = 0;
-	count_result(target, result, &failure, pending->values);
+	else if (pending->recorded)
+		kr_reencrypt_move_record(target->job, target->relation, &pending->place, &pending->moved->tts_tid);
+	count_result(target, pending, result, &failure);
 }
 
 /*

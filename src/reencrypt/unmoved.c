@@ -209,18 +209,37 @@ kr_reencrypt_record_page(const KrJob *job, Relation relation, AttrNumber attnum,
 	record(job, relation, attnum, &place, NULL, 0, "page unreadable", error->message);
 }
 
+/* Where the row goes to there may be an entry about one that is gone. */
 void
-kr_reencrypt_forget_others(const KrJob *job, Oid relation)
+kr_reencrypt_move_record(const KrJob *job, Relation relation, ItemPointer from, ItemPointer to)
 {
-	Oid types[] = { INT8OID, INT4OID, OIDOID, NAMEOID };
-	NameData name;
-	Datum values[] = { Int64GetDatum(job->id), Int32GetDatum(job->pass), ObjectIdGetDatum(relation), NameGetDatum(&name) };
-	char nulls[] = "    ";
+	Oid types[] = { OIDOID, TIDOID, TIDOID, INT8OID, INT4OID };
+	Datum values[] = { ObjectIdGetDatum(RelationGetRelid(relation)), PointerGetDatum(to), PointerGetDatum(from),
+					   Int64GetDatum(job->id), Int32GetDatum(job->pass) };
 
+	kr_keys_as_owner("DELETE FROM %s.keyring_unmoved WHERE relation = $1 AND place = $2", 2, types, values, NULL);
+	kr_keys_as_owner("UPDATE %s.keyring_unmoved SET place = $2 WHERE relation = $1 AND place = $3 AND job_id = $4 AND pass = $5",
+					 lengthof(types), types, values, NULL);
+}
+
+void
+kr_reencrypt_forget_others(const KrJob *job, Oid relation, BlockNumber from, BlockNumber end)
+{
+	Oid types[] = { INT8OID, INT4OID, OIDOID, NAMEOID, TIDOID, TIDOID };
+	NameData name;
+	ItemPointerData first;
+	ItemPointerData behind;
+	Datum values[] = { Int64GetDatum(job->id), Int32GetDatum(job->pass), ObjectIdGetDatum(relation), NameGetDatum(&name),
+					   PointerGetDatum(&first), PointerGetDatum(&behind) };
+	char nulls[] = "      ";
+
+	ItemPointerSet(&first, from, KR_PAGE_ITSELF);
+	ItemPointerSet(&behind, end, KR_PAGE_ITSELF);
 	namestrcpy(&name, job->column != NULL ? job->column : "");
 	if (job->column == NULL)
 		nulls[3] = 'n';
-	kr_keys_as_owner("DELETE FROM %s.keyring_unmoved WHERE relation = $3 AND (job_id, pass) <> ($1, $2)"
+	kr_keys_as_owner("DELETE FROM %s.keyring_unmoved WHERE relation = $3"
+					 " AND (job_id <> $1 OR (pass <> $2 AND place >= $5 AND place < $6))"
 					 " AND ($4 IS NULL OR attnum IN (SELECT a.attnum FROM pg_catalog.pg_attribute a"
 					 " WHERE a.attrelid = $3 AND a.attname = $4))",
 					 lengthof(types), types, values, nulls);

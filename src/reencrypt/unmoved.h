@@ -21,12 +21,18 @@ extern const char *kr_reencrypt_reason(const ErrorData *error, bool skip_unavail
 extern void kr_reencrypt_record(const KrJob *job, Relation relation, AttrNumber attnum, TupleTableSlot *row, uint32 tag,
 								const char *reason, const ErrorData *error);
 
+/* A row of which this pass has recorded values was moved for its other ones: they are elsewhere now. */
+extern void kr_reencrypt_move_record(const KrJob *job, Relation relation, ItemPointer from, ItemPointer to);
+
 /* Records a page that cannot be read, which may hold values of this column. */
 extern void kr_reencrypt_record_page(const KrJob *job, Relation relation, AttrNumber attnum, BlockNumber block,
 									 const ErrorData *error);
 
-/* Drops what this pass has not found in the columns of a relation, which it has done. */
-extern void kr_reencrypt_forget_others(const KrJob *job, Oid relation);
+/*
+ * Drops what this pass has not found in the columns of a relation, which it has done between two blocks. What
+ * earlier jobs have recorded there goes altogether: the first pass of this one has been to all of it.
+ */
+extern void kr_reencrypt_forget_others(const KrJob *job, Oid relation, BlockNumber from, BlockNumber end);
 
 /* Drops what is about relations that are gone. */
 extern void kr_reencrypt_forget_gone(void);

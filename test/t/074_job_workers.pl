@@ -124,6 +124,12 @@ wait_for(
 );
 $node->restart;
 wait_for($node, $workers, '6|2', 'after a restart of the server each job has a worker');
+wait_for(
+	$node,
+	q(SELECT column_name, state, moved > 0, finished_at IS NULL FROM keyring_jobs WHERE relation = 'd'::regclass ORDER BY 1),
+	"name|running|t|t\nnote|running|t|t",
+	'two columns of one table are moved at the same time, by two of them'
+);
 change(reencrypt_delay => 0);
 
 
