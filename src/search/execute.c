@@ -20,6 +20,7 @@
 #include "search/statement.h"
 #include "types/basetype.h"
 #include "types/kept.h"
+#include "types/literal.h"
 #include "types/printed.h"
 #include "types/running.h"
 #include "utils/inval.h"
@@ -64,6 +65,8 @@ kr_search_enter(KrStatement *saved, bool placeholder)
 	kr_search_creating = false;
 	saved->running = kr_types_running;
 	kr_types_running = NULL;
+	saved->hook_follows = kr_types_hook_follows;
+	kr_types_hook_follows = true;
 	saved->around = innermost;
 	saved->transparent = false;
 	saved->declared = NIL;
@@ -95,6 +98,7 @@ kr_search_leave(const KrStatement *saved, bool failed)
 	kr_search_refreshing = saved->refreshing;
 	kr_search_creating = saved->creating;
 	kr_types_running = saved->running;
+	kr_types_hook_follows = saved->hook_follows;
 	innermost = saved->around;
 	kr_types_placeholder_for = saved->placeholder_for;
 	if (!failed)

@@ -2,8 +2,8 @@
  * src/search/literals.c
  *
  * The parser turns 'x' into a constant of an encrypted type by calling the input
- * function: an envelope under the key of that moment. Views and plans would keep
- * it. So each becomes a base-typed constant again, in the place where it is cheapest:
+ * function: an envelope under the key of that moment, which views and plans would keep, or what stands in for
+ * one (types/literal.h). Each becomes a base-typed constant again, in the place where it is cheapest:
  *
  *	v = <envelope>					v = 'x'::text, the operator over (encrypted, base)
  *	v IN (<envelope>, ...)			v = ANY ('{x,...}'::text[])
@@ -25,6 +25,7 @@
 #include "pg/guc.h"
 #include "search/expr.h"
 #include "search/literals.h"
+#include "types/literal.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 
@@ -46,7 +47,12 @@ has_literal(Node *node, void *context)
 static Datum
 open_datum(const KrEncryptedType *type, Datum envelope)
 {
-	return type->base->open(type->base, (struct varlena *) PG_DETOAST_DATUM(envelope), KR_FOR_SYSTEM);
+	struct varlena *value = PG_DETOAST_DATUM(envelope);
+	Datum plain;
+
+	if (kr_types_literal_plain(value, &plain))
+		return plain;
+	return type->base->open(type->base, value, KR_FOR_SYSTEM);
 }
 
 static Const *
@@ -273,13 +279,16 @@ keep(Node *node, void *context)
 	return expression_tree_mutator(node, keep, context);
 }
 
-/* Literals stand in the statement for all to read: opening them is not what the log has to be silent about. */
+/*
+ * Literals stand in the statement for all to read: opening them is not what the log has to be silent about. While functions
+ * run that have queries parsed, the one around them may have met a literal.
+ */
 void
 kr_search_unseal_literals(Query *query)
 {
 	bool opened_value = kr_keys_opened_value;
 
-	if (!has_literal((Node *) query, NULL))
+	if (!kr_types_met_literal || !has_literal((Node *) query, NULL))
 		return;
 	query_tree_mutator(query, kr_pg_input_format() == KR_FORMAT_CIPHERTEXT ? keep : unseal, NULL,
 					   QTW_DONT_COPY_QUERY);

@@ -164,7 +164,7 @@ is_narrowable(Oid opno, List *args, OperandContext *context)
 	return column != NULL && is_stored_searchable(kr_search_type_of(column), column, context);
 }
 
-/* expr is a copy, with its operands already treated. */
+/* The operands of expr are already treated. */
 static void
 give_token(OpExpr *expr, OperandContext *context)
 {
@@ -245,77 +245,77 @@ give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
 		kr_search_hash_operands(expr, linitial(((FuncExpr *) right)->args), comparison.type->token_eq, context->params);
 }
 
-static Node *give_tokens_mutator(Node *node, OperandContext *context);
+static bool give_tokens_walker(Node *node, OperandContext *context);
 
-static Query *
-give_tokens_in_query(Query *query, OperandContext *context, int flags)
+static void
+give_tokens_in_query(Query *query, OperandContext *context)
 {
 	bool filtering = context->filtering;
-	Query *result;
 
 	context->filtering = false;
 	context->queries = lcons(query, context->queries);
-	result = query_tree_mutator(query, give_tokens_mutator, context, flags);
+	query_tree_walker(query, give_tokens_walker, context, 0);
 	context->queries = list_delete_first(context->queries);
 	context->filtering = filtering;
-	return result;
 }
 
-/* An arbiter's predicate must stay equal to the predicate of the index that it names. */
-static Node *
-give_tokens_on_conflict(OnConflictExpr *conflict, OperandContext *context)
+static void
+give_tokens_to_comparison(OpExpr *expr, OperandContext *context)
 {
-	OnConflictExpr *result = (OnConflictExpr *) expression_tree_mutator((Node *) conflict, give_tokens_mutator, context);
-
-	result->arbiterElems = conflict->arbiterElems;
-	result->arbiterWhere = conflict->arbiterWhere;
-	return (Node *) result;
+	if (context->filtering)
+		kr_search_uncast(expr);
+	if (is_narrowable(expr->opno, expr->args, context))
+		kr_search_narrow(expr);
+	kr_search_widen(expr);
+	give_token(expr, context);
 }
 
-static Node *
-give_tokens_mutator(Node *node, OperandContext *context)
+static void
+give_tokens_to_array_comparison(ScalarArrayOpExpr *expr, OperandContext *context)
 {
-	Node *result;
+	if (context->filtering)
+		kr_search_uncast_array(expr);
+	if (is_narrowable(expr->opno, expr->args, context))
+		kr_search_narrow_array(expr);
+	kr_search_widen_array(expr);
+	give_tokens(expr, context);
+	open_once(expr);
+	kr_search_open_beside_array(expr);
+}
 
+/* Changes nodes where they are: the planner hook's tree is its own, and each comparison stays one, whoever points to it. */
+static bool
+give_tokens_walker(Node *node, OperandContext *context)
+{
 	if (node == NULL)
-		return NULL;
-	if (IsA(node, Query))
-		return (Node *) give_tokens_in_query((Query *) node, context, 0);
-	if (IsA(node, OnConflictExpr))
-		return give_tokens_on_conflict((OnConflictExpr *) node, context);
-
-	if (IsA(node, FromExpr))
-		context->filtering = true;
-	result = expression_tree_mutator(node, give_tokens_mutator, context);
-	switch (nodeTag(result))
+		return false;
+	switch (nodeTag(node))
 	{
+		case T_Query:
+			give_tokens_in_query((Query *) node, context);
+			return false;
+		case T_OnConflictExpr:
+			/* an arbiter's predicate must stay equal to the predicate of the index that it names */
+			give_tokens_walker((Node *) ((OnConflictExpr *) node)->onConflictSet, context);
+			return give_tokens_walker(((OnConflictExpr *) node)->onConflictWhere, context);
 		case T_FromExpr:
+			context->filtering = true;
+			expression_tree_walker(node, give_tokens_walker, context);
 			context->filtering = false;
-			break;
+			return false;
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
-			if (context->filtering)
-				kr_search_uncast((OpExpr *) result);
-			if (is_narrowable(((OpExpr *) result)->opno, ((OpExpr *) result)->args, context))
-				kr_search_narrow((OpExpr *) result);
-			kr_search_widen((OpExpr *) result);
-			give_token((OpExpr *) result, context);
-			break;
+			expression_tree_walker(node, give_tokens_walker, context);
+			give_tokens_to_comparison((OpExpr *) node, context);
+			return false;
 		case T_ScalarArrayOpExpr:
-			if (context->filtering)
-				kr_search_uncast_array((ScalarArrayOpExpr *) result);
-			if (is_narrowable(((ScalarArrayOpExpr *) result)->opno, ((ScalarArrayOpExpr *) result)->args, context))
-				kr_search_narrow_array((ScalarArrayOpExpr *) result);
-			kr_search_widen_array((ScalarArrayOpExpr *) result);
-			give_tokens((ScalarArrayOpExpr *) result, context);
-			open_once((ScalarArrayOpExpr *) result);
-			kr_search_open_beside_array((ScalarArrayOpExpr *) result);
-			break;
+			expression_tree_walker(node, give_tokens_walker, context);
+			give_tokens_to_array_comparison((ScalarArrayOpExpr *) node, context);
+			return false;
 		default:
-			break;
+			return expression_tree_walker(node, give_tokens_walker, context);
 	}
-	return result;
 }
 
 void
@@ -323,5 +323,5 @@ kr_search_give_tokens(Query *query, ParamListInfo params)
 {
 	OperandContext context = { NIL, false, params };
 
-	give_tokens_in_query(query, &context, QTW_DONT_COPY_QUERY);
+	give_tokens_in_query(query, &context);
 }

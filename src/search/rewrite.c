@@ -164,7 +164,6 @@ post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 {
 	KrClient client;
 
-	kr_types_forget_literals();
 	if (next_post_parse_analyze)
 		next_post_parse_analyze(pstate, query, jstate);
 	if (!kr_search_active())
@@ -172,12 +171,13 @@ post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 
 	client = kr_search_for_client() ? KR_TAKES_RESULTS : KR_NO_CLIENT;
 	if (query->commandType == CMD_UTILITY)
-	{
 		analyzed_utility(pstate, query->utilityStmt, client);
-		return;
-	}
-	analyzed_query(pstate, query, client);
-	if (kr_search_planning > 0)
+	else
+		analyzed_query(pstate, query, client);
+	kr_types_forget_literals(pstate);
+	if (error_context_stack == NULL)
+		kr_types_met_literal = false;
+	if (query->commandType != CMD_UTILITY && kr_search_planning > 0)
 	{
 		kr_search_expand_views(query);
 		kr_search_prepare(query, NULL);
@@ -189,6 +189,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 {
 	PlannedStmt *result;
 	KrPlanning around = kr_types_planning;
+	bool hook_follows = kr_types_hook_follows;
 	planner_hook_type next = next_planner ? next_planner : standard_planner;
 
 	if (!kr_search_active())
@@ -197,6 +198,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	kr_search_prepare(parse, params);
 	kr_search_planning++;
 	kr_types_planning = (KrPlanning){ true, error_context_stack };
+	kr_types_hook_follows = false; /* of an SQL function, the planner parses the expression that it puts in its place */
 	PG_TRY();
 	{
 		result = next(parse, query_string, cursor_options, kr_search_bound_params(params));
@@ -207,6 +209,7 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	{
 		kr_search_planning--;
 		kr_types_planning = around;
+		kr_types_hook_follows = hook_follows;
 	}
 	PG_END_TRY();
 	return result;
@@ -219,4 +222,5 @@ kr_search_parse_init(void)
 	post_parse_analyze_hook = post_parse_analyze;
 	next_planner = planner_hook;
 	planner_hook = plan;
+	kr_types_hook_follows = true;
 }

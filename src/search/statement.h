@@ -22,6 +22,7 @@ typedef struct KrStatement
 	bool refreshing;
 	bool creating;
 	struct PlanState *running;
+	bool hook_follows;
 	struct KrStatement *around; /* that it is inside of */
 	bool transparent;           /* what it analyzes itself is the client's; false until somebody sets it */
 	List *declared;             /* the types, as TypeNames, that PREPARE gives its parameters */

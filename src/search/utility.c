@@ -20,6 +20,7 @@
 #include "search/statement.h"
 #include "tcop/utility.h"
 #include "types/basetype.h"
+#include "types/literal.h"
 #include "utils/inval.h"
 
 static ProcessUtility_hook_type next_process_utility = NULL;
@@ -146,6 +147,7 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 
 	kr_search_enter(&saved, prints_errors_only(statement));
 	saved.transparent = is_transparent(statement);
+	kr_types_hook_follows = saved.transparent; /* rules and the bodies of functions are parsed without it */
 	if (IsA(statement, PrepareStmt))
 		saved.declared = ((PrepareStmt *) statement)->argtypes;
 	PG_TRY();

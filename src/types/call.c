@@ -2,7 +2,8 @@
  * src/types/call.c
  *
  * Which base type a support function stands for is in its name, since some
- * (sort support) have no argument or result of an encrypted type.
+ * (sort support) have no argument or result of an encrypted type. A statement that is not prepared calls each
+ * for the first time, so what was found is kept.
  */
 #include "postgres.h"
 
@@ -42,17 +43,32 @@ operand_form(Form_pg_proc proc, Oid base)
 	return proc->proargtypes.values[1] == base ? KR_ENC_BASE : KR_ENC_ENC;
 }
 
-void *
-kr_types_call_new(FunctionCallInfo fcinfo, Size size)
+typedef struct Known
 {
-	FmgrInfo *flinfo = fcinfo->flinfo;
-	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(flinfo->fn_oid));
+	Oid function;
+	const KrBaseType *base;
+	KrOperand form;
+} Known;
+
+#define KR_KNOWN 64
+
+static Known known[KR_KNOWN];
+
+void
+kr_types_forget_calls(void)
+{
+	memset(known, 0, sizeof(known));
+}
+
+static void
+find_out(Known *out, Oid function)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Form_pg_proc proc;
 	const KrBaseType *base;
-	KrCall *call;
 
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", flinfo->fn_oid);
+		elog(ERROR, "cache lookup failed for function %u", function);
 	proc = (Form_pg_proc) GETSTRUCT(tuple);
 	base = base_of_name(NameStr(proc->proname));
 	if (base == NULL)
@@ -60,11 +76,22 @@ kr_types_call_new(FunctionCallInfo fcinfo, Size size)
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 				 errmsg("function \"%s\" is not one of an encrypted type", NameStr(proc->proname)),
 				 errhint("Support functions of extension \"keyring\" keep the names that its script gives them.")));
-
-	call = MemoryContextAllocZero(flinfo->fn_mcxt, size);
-	call->base = base;
-	call->form = operand_form(proc, base->oid);
+	*out = (Known){ function, base, operand_form(proc, base->oid) };
 	ReleaseSysCache(tuple);
+}
+
+void *
+kr_types_call_new(FunctionCallInfo fcinfo, Size size)
+{
+	FmgrInfo *flinfo = fcinfo->flinfo;
+	Known *entry = &known[flinfo->fn_oid % KR_KNOWN];
+	KrCall *call;
+
+	if (entry->function != flinfo->fn_oid)
+		find_out(entry, flinfo->fn_oid);
+	call = MemoryContextAllocZero(flinfo->fn_mcxt, size);
+	call->base = entry->base;
+	call->form = entry->form;
 	flinfo->fn_extra = call;
 	return call;
 }

@@ -23,6 +23,9 @@ extern void *kr_types_call_new(FunctionCallInfo fcinfo, Size size);
 #define KR_CALL(fcinfo, type) \
 	((type *) (likely((fcinfo)->flinfo->fn_extra != NULL) ? (fcinfo)->flinfo->fn_extra : kr_types_call_new(fcinfo, sizeof(type))))
 
+/* The functions of the extension may have changed. */
+extern void kr_types_forget_calls(void);
+
 static inline const KrBaseType *
 kr_types_base_of(FunctionCallInfo fcinfo)
 {

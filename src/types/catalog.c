@@ -16,6 +16,7 @@
 #include "commands/extension.h"
 #include "pg/extension.h"
 #include "types/basetype.h"
+#include "types/call.h"
 #include "types/fitting.h"
 #include "types/init.h"
 #include "types/kept.h"
@@ -43,6 +44,7 @@ forget_types(void)
 {
 	filled = false;
 	changes++;
+	kr_types_forget_calls();
 }
 
 void

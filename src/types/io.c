@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "catalog/pg_type.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "pg/guc.h"
@@ -65,26 +66,64 @@ send_info(Oid type, Oid *function, Oid *typioparam)
 	getTypeBinaryOutputInfo(type, function, &varlena);
 }
 
-/* The envelope of a value's text form; NULL for a soft error of the base type. */
+/* The value of a text form; false for a soft error of the base type. */
+static bool
+read_string(IoCall *io, FunctionCallInfo fcinfo, Datum *plain)
+{
+	FmgrInfo *input;
+
+	if (io->call.base->oid == TEXTOID)
+	{
+		*plain = CStringGetTextDatum(PG_GETARG_CSTRING(0));
+		return true;
+	}
+	input = base_function(io, fcinfo, getTypeInputInfo);
+	return kr_pg_input(input, PG_GETARG_CSTRING(0), io->typioparam, -1, fcinfo->context, plain);
+}
+
+/* The envelope of a value's text form; NULL for a soft error. */
 static struct varlena *
 seal_string(IoCall *io, FunctionCallInfo fcinfo)
 {
 	const KrBaseType *base = io->call.base;
-	char *string = PG_GETARG_CSTRING(0);
 	int32 typmod = PG_GETARG_INT32(2);
 	struct varlena *envelope;
-	FmgrInfo *input;
 	Datum plain;
 
 	if (base->seal_string != NULL)
-		return base->seal_string(base, string, typmod);
+		return base->seal_string(base, PG_GETARG_CSTRING(0), typmod);
 
-	input = base_function(io, fcinfo, getTypeInputInfo);
-	if (!kr_pg_input(input, string, io->typioparam, -1, fcinfo->context, &plain))
+	if (!read_string(io, fcinfo, &plain))
 		return NULL;
 	envelope = kr_types_seal(base, plain, typmod);
 	kr_types_forget(base, plain);
 	return envelope;
+}
+
+/* What the parser gets for a literal of a query: what it got for the same one before, a stand-in, or an envelope. */
+static struct varlena *
+literal_value(IoCall *io, FunctionCallInfo fcinfo)
+{
+	const KrBaseType *base = io->call.base;
+	char *string = PG_GETARG_CSTRING(0);
+	struct varlena *result = kr_types_recall_literal(base, string);
+	Datum plain;
+
+	if (result != NULL)
+		return result;
+	if (kr_types_may_stand_in(fcinfo))
+	{
+		if (!read_string(io, fcinfo, &plain))
+			return NULL;
+		result = kr_types_stand_in(base, string, plain);
+		kr_types_forget(base, plain);
+		if (result != NULL)
+			return result;
+	}
+	result = seal_string(io, fcinfo);
+	if (result != NULL)
+		kr_types_remember_literal(base, string, result);
+	return result;
 }
 
 Datum
@@ -92,30 +131,23 @@ keyring_value_in(PG_FUNCTION_ARGS)
 {
 	IoCall *io = KR_CALL(fcinfo, IoCall);
 	const KrBaseType *base = io->call.base;
-	char *string = PG_GETARG_CSTRING(0);
 	int32 typmod = PG_GETARG_INT32(2);
 	struct varlena *envelope;
-	bool literal;
 
+	if (typmod < 0)
+		kr_types_met_literal = true;
 	if (kr_pg_input_format() == KR_FORMAT_CIPHERTEXT)
 	{
-		envelope = kr_types_unarmor(string, fcinfo->context);
+		envelope = kr_types_unarmor(PG_GETARG_CSTRING(0), fcinfo->context);
 		if (envelope == NULL)
 			PG_RETURN_NULL();
 		kr_keys_accept(base->oid, envelope, typmod);
 		PG_RETURN_POINTER(envelope);
 	}
 	kr_types_took_plaintext = true;
-	literal = typmod < 0 && kr_types_parsing_literal();
-	envelope = literal ? kr_types_recall_literal(base, string) : NULL;
-	if (envelope != NULL)
-		PG_RETURN_POINTER(envelope);
-
-	envelope = seal_string(io, fcinfo);
+	envelope = typmod < 0 && kr_types_parsing_literal() ? literal_value(io, fcinfo) : seal_string(io, fcinfo);
 	if (envelope == NULL)
 		PG_RETURN_NULL();
-	if (literal)
-		kr_types_remember_literal(base, string, envelope);
 	PG_RETURN_POINTER(envelope);
 }
 

@@ -5,18 +5,27 @@
  * each literal; it leads to the clause. Only clauses of queries count, which are followed
  * by post_parse_analyze: arguments of EXECUTE and CALL become values as they are, and two of
  * them must not share an envelope.
+ *
+ * A value inside of an array or a row is read by the same function, called from theirs. The parse hook does not look into rows,
+ * so these get envelopes. They are told apart by the FmgrInfo: the parser's own lies in the stack, below its callback.
  */
 #include "postgres.h"
 
+#include "commands/extension.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "parser/parse_node.h"
 #include "types/kept.h"
 #include "types/literal.h"
+#include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-/* Strings and envelopes of one query; what comes when they are full gets an envelope of its own each time. */
+/* Strings and values of one query; what comes when they are full gets an envelope of its own each time. */
 #define KR_LITERALS_LIMIT (1024 * 1024)
+
+bool kr_types_hook_follows = false;
+bool kr_types_met_literal = false;
 
 typedef struct Key
 {
@@ -28,17 +37,122 @@ typedef struct Key
 typedef struct Literal
 {
 	Key key;
+	const KrBaseType *type;
 	char *string;
-	struct varlena *envelope;
+	struct varlena *value; /* what the parser got: an envelope, or a stand-in */
+	bool stands_in;
+	Datum plain; /* that it stands for */
 } Literal;
+
+/* In the place of an envelope, but for one it is too short: whoever takes it for one finds it damaged. */
+typedef struct StandIn
+{
+	int32 header;
+	Key key;
+} StandIn;
 
 static struct
 {
 	MemoryContext context;
 	HTAB *table; /* NULL while there are none */
 	Size bytes;
+	const ParseState *query; /* the outermost state, of the query that is parsed */
 	KrKept kept;
 } literals;
+
+static void
+wipe_literal(Literal *literal)
+{
+	explicit_bzero(literal->string, literal->key.len);
+	if (!literal->stands_in)
+		return;
+	if (!literal->type->by_value)
+		explicit_bzero(DatumGetPointer(literal->plain), datumGetSize(literal->plain, false, literal->type->typlen));
+	explicit_bzero(&literal->plain, sizeof(literal->plain));
+}
+
+static Key
+key_of(const KrBaseType *base, const char *string)
+{
+	Key key = { .base = base->oid, .len = (uint32) strlen(string) };
+
+	key.hash = hash_bytes_extended((const unsigned char *) string, (int) key.len, 0);
+	return key;
+}
+
+/* The clauses that the parse hook sees. */
+static bool
+is_clause_of_query(ParseExprKind kind)
+{
+	switch (kind)
+	{
+		case EXPR_KIND_JOIN_ON:
+		case EXPR_KIND_WHERE:
+		case EXPR_KIND_HAVING:
+		case EXPR_KIND_FILTER:
+		case EXPR_KIND_WINDOW_PARTITION:
+		case EXPR_KIND_WINDOW_ORDER:
+		case EXPR_KIND_SELECT_TARGET:
+		case EXPR_KIND_INSERT_TARGET:
+		case EXPR_KIND_UPDATE_SOURCE:
+		case EXPR_KIND_UPDATE_TARGET: /* the expressions of UPDATE, as they are given the types of its columns */
+		case EXPR_KIND_MERGE_WHEN:
+		case EXPR_KIND_GROUP_BY:
+		case EXPR_KIND_ORDER_BY:
+		case EXPR_KIND_DISTINCT_ON:
+		case EXPR_KIND_RETURNING:
+		case EXPR_KIND_VALUES:
+		case EXPR_KIND_VALUES_SINGLE:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* The state that a callback of the parser's belongs to; NULL for other callbacks. */
+static ParseState *
+state_of(const ErrorContextCallback *callback)
+{
+	static void (*parsers)(void *) = NULL;
+
+	/* it is private to the parser, but given to everybody who asks */
+	if (parsers == NULL)
+	{
+		ParseCallbackState probe;
+
+		setup_parser_errposition_callback(&probe, NULL, -1);
+		cancel_parser_errposition_callback(&probe);
+		parsers = probe.errcallback.callback;
+	}
+	if (callback == NULL || callback->callback != parsers)
+		return NULL;
+	return ((const ParseCallbackState *) callback->arg)->pstate;
+}
+
+static const ParseState *
+outermost(const ParseState *pstate)
+{
+	while (pstate->parentParseState != NULL)
+		pstate = pstate->parentParseState;
+	return pstate;
+}
+
+/*
+ * Whether the query that is remembered is still being parsed, further up: a literal of it has called for what runs now. So does
+ * one of an array of a domain, whose CHECK may call any function.
+ */
+static bool
+is_parsing(const ErrorContextCallback *callback)
+{
+	for (; callback != NULL; callback = callback->previous)
+	{
+		const ParseState *pstate = state_of(callback);
+
+		if (pstate != NULL && outermost(pstate) == literals.query)
+			return true;
+	}
+	return false;
+}
 
 static void
 wipe(void *owner)
@@ -46,20 +160,22 @@ wipe(void *owner)
 	HASH_SEQ_STATUS scan;
 	Literal *literal;
 
-	if (literals.table == NULL)
+	if (literals.table == NULL || is_parsing(error_context_stack))
 		return;
 	hash_seq_init(&scan, literals.table);
 	while ((literal = hash_seq_search(&scan)) != NULL)
-		explicit_bzero(literal->string, literal->key.len);
+		wipe_literal(literal);
 	literals.table = NULL;
+	literals.query = NULL;
 	literals.bytes = 0;
 	MemoryContextReset(literals.context);
 }
 
 void
-kr_types_forget_literals(void)
+kr_types_forget_literals(const ParseState *pstate)
 {
-	wipe(NULL);
+	if (literals.query == pstate)
+		wipe(NULL);
 }
 
 static void
@@ -74,92 +190,133 @@ begin(void)
 	kr_types_keep(&literals.kept, literals.context, wipe, NULL);
 }
 
-static Key
-key_of(const KrBaseType *base, const char *string)
-{
-	Key key = { .base = base->oid, .len = (uint32) strlen(string) };
-
-	key.hash = hash_bytes_extended((const unsigned char *) string, (int) key.len, 0);
-	return key;
-}
-
-/* The clauses that are compared with each other. */
-static bool
-is_clause_of_query(ParseExprKind kind)
-{
-	switch (kind)
-	{
-		case EXPR_KIND_HAVING:
-		case EXPR_KIND_WINDOW_PARTITION:
-		case EXPR_KIND_WINDOW_ORDER:
-		case EXPR_KIND_SELECT_TARGET:
-		case EXPR_KIND_GROUP_BY:
-		case EXPR_KIND_ORDER_BY:
-		case EXPR_KIND_DISTINCT_ON:
-			return true;
-		default:
-			return false;
-	}
-}
-
 bool
 kr_types_parsing_literal(void)
 {
-	static void (*parsers)(void *) = NULL;
-	const ErrorContextCallback *callback = error_context_stack;
-	const ParseState *pstate;
+	const ParseState *pstate = state_of(error_context_stack);
+	const ParseState *query;
 
-	/* it is private to the parser, but given to everybody who asks */
-	if (parsers == NULL)
-	{
-		ParseCallbackState probe;
-
-		setup_parser_errposition_callback(&probe, NULL, -1);
-		cancel_parser_errposition_callback(&probe);
-		parsers = probe.errcallback.callback;
-	}
-	if (callback == NULL || callback->callback != parsers)
+	if (pstate == NULL || !is_clause_of_query(pstate->p_expr_kind))
 		return false;
-	pstate = ((const ParseCallbackState *) callback->arg)->pstate;
-	return pstate != NULL && is_clause_of_query(pstate->p_expr_kind);
+	query = outermost(pstate);
+	if (literals.query != NULL && literals.query != query)
+	{
+		if (is_parsing(error_context_stack->previous))
+			return false;
+		wipe(NULL); /* of a query that failed */
+	}
+	literals.query = query;
+	return true;
+}
+
+bool
+kr_types_may_stand_in(FunctionCallInfo fcinfo)
+{
+	const char *flinfo = (const char *) fcinfo->flinfo;
+	const char *parser = (const char *) error_context_stack;
+	const char *here = (const char *) &flinfo;
+
+	return kr_types_hook_follows && !creating_extension && !IsBinaryUpgrade && literals.bytes < KR_LITERALS_LIMIT &&
+		((here < flinfo && flinfo < parser) || (parser < flinfo && flinfo < here));
+}
+
+/* What the parser got for this literal before, or NULL. */
+static Literal *
+find(const KrBaseType *base, const char *string)
+{
+	Key key = key_of(base, string);
+	Literal *literal = literals.table ? hash_search(literals.table, &key, HASH_FIND, NULL) : NULL;
+
+	return literal != NULL && memcmp(literal->string, string, key.len) == 0 ? literal : NULL;
+}
+
+static struct varlena *
+copy_of(const Literal *literal)
+{
+	struct varlena *copy = palloc(VARSIZE(literal->value));
+
+	memcpy(copy, literal->value, VARSIZE(literal->value));
+	return copy;
 }
 
 struct varlena *
 kr_types_recall_literal(const KrBaseType *base, const char *string)
 {
-	Key key = key_of(base, string);
-	Literal *literal = literals.table ? hash_search(literals.table, &key, HASH_FIND, NULL) : NULL;
-	struct varlena *copy;
+	Literal *literal = find(base, string);
 
-	if (literal == NULL || memcmp(literal->string, string, key.len) != 0 ||
-		!kr_keys_is_openable(literal->envelope))
+	if (literal == NULL || (!literal->stands_in && !kr_keys_is_openable(literal->value)))
 		return NULL;
-	copy = palloc(VARSIZE(literal->envelope));
-	memcpy(copy, literal->envelope, VARSIZE(literal->envelope));
-	return copy;
+	return copy_of(literal);
 }
 
-void
-kr_types_remember_literal(const KrBaseType *base, const char *string, const struct varlena *envelope)
+/* Its place, with a copy of what the parser gets; NULL where there is no room for one more. */
+static Literal *
+enter(const KrBaseType *base, const char *string, const struct varlena *value)
 {
 	Key key = key_of(base, string);
-	Size size = key.len + VARSIZE(envelope) + sizeof(Literal);
+	Size size = key.len + VARSIZE(value) + sizeof(Literal);
 	Literal *literal;
 	char *chunk;
 	bool found;
 
 	if (literals.bytes + size > KR_LITERALS_LIMIT)
-		return;
+		return NULL;
 	if (literals.table == NULL)
 		begin();
-	chunk = MemoryContextAlloc(literals.context, VARSIZE(envelope) + key.len);
+	chunk = MemoryContextAlloc(literals.context, VARSIZE(value) + key.len);
 	literal = hash_search(literals.table, &key, HASH_ENTER, &found);
-	/* another string with this hash, or an envelope that is not current any more: what is out of the table is not wiped later */
+	/* an envelope that is not current any more, or another string with this hash, whose stand-in may be in use */
+	if (found && literal->stands_in)
+		return NULL;
 	if (found)
-		explicit_bzero(literal->string, key.len);
-	memcpy(chunk, envelope, VARSIZE(envelope));
-	memcpy(chunk + VARSIZE(envelope), string, key.len);
-	literal->envelope = (struct varlena *) chunk;
-	literal->string = chunk + VARSIZE(envelope);
+		wipe_literal(literal);
+	memcpy(chunk, value, VARSIZE(value));
+	memcpy(chunk + VARSIZE(value), string, key.len);
+	literal->type = base;
+	literal->value = (struct varlena *) chunk;
+	literal->string = chunk + VARSIZE(value);
+	literal->stands_in = false;
 	literals.bytes += size;
+	return literal;
+}
+
+void
+kr_types_remember_literal(const KrBaseType *base, const char *string, const struct varlena *envelope)
+{
+	(void) enter(base, string, envelope);
+}
+
+struct varlena *
+kr_types_stand_in(const KrBaseType *base, const char *string, Datum plain)
+{
+	StandIn stand_in = { .key = key_of(base, string) };
+	MemoryContext old;
+	Literal *literal;
+
+	SET_VARSIZE(&stand_in, sizeof(stand_in));
+	literal = enter(base, string, (struct varlena *) &stand_in);
+	if (literal == NULL)
+		return NULL;
+	old = MemoryContextSwitchTo(literals.context);
+	literal->plain = datumCopy(plain, base->by_value, base->typlen);
+	MemoryContextSwitchTo(old);
+	literal->stands_in = true;
+	if (!base->by_value)
+		literals.bytes += datumGetSize(plain, false, base->typlen);
+	return copy_of(literal);
+}
+
+bool
+kr_types_literal_plain(const struct varlena *value, Datum *plain)
+{
+	const StandIn *stand_in = (const StandIn *) value;
+	Literal *literal;
+
+	if (literals.table == NULL || VARSIZE_ANY(value) != sizeof(StandIn))
+		return false;
+	literal = hash_search(literals.table, &stand_in->key, HASH_FIND, NULL);
+	if (literal == NULL || !literal->stands_in)
+		return false;
+	*plain = datumCopy(literal->plain, literal->type->by_value, literal->type->typlen);
+	return true;
 }
