@@ -40,7 +40,7 @@ EXTRA_CLEAN = build log results output_iso regression.diffs regression.out $(OBJ
 PG_CONFIG ?= pg_config
 
 # Targets that need no PostgreSQL on the machine yet: scripts/targets.mk. They end with "make check".
-OWN_GOALS = help setup dist check check-% soak lint fuzz fuzz-sql coverage bench bench-clients bench-crypto bench-instructions bench-reencrypt demo demo-byok unit print-%
+OWN_GOALS = help setup dist check check-% soak soak-clients lint fuzz fuzz-sql coverage bench bench-clients bench-crypto bench-instructions bench-reencrypt demo demo-byok unit print-%
 include scripts/targets.mk
 
 ifneq ($(filter-out $(OWN_GOALS),$(or $(MAKECMDGOALS),all)),)

@@ -1,7 +1,7 @@
 # Targets of developers and CI. Nothing here needs pg_config to answer when make reads it.
 
 .PHONY: help setup check check-lint check-unit check-regress check-isolation check-tap check-fuzz check-server check-assert
-.PHONY: check-gcp soak lint unit fuzz fuzz-sql coverage bench bench-clients bench-instructions bench-reencrypt demo demo-byok dist
+.PHONY: check-gcp soak soak-clients lint unit fuzz fuzz-sql coverage bench bench-clients bench-instructions bench-reencrypt demo demo-byok dist
 
 help:
 	@sed -n 's/^## \{0,1\}//p' scripts/targets.mk
@@ -28,6 +28,7 @@ help:
 ## make fuzz-sql           random statements on plain and encrypted tables: QUERIES=5000 SEED=7; make check runs 100
 ## make coverage           line coverage per room, from every suite
 ## make soak               SOAK='20 100': minutes, kill -9 among them, then clients' latency while jobs run
+## make soak-clients       of these the latency at the default throttle alone, and whether the budget is met: two minutes
 ## make bench              design's budgets, measured
 ## make bench-clients      a part of it: pgbench in three query modes and round trips over libpq; BENCH=rounds
 ## make bench-instructions the same statements, in instructions, counted by valgrind
@@ -63,6 +64,8 @@ fuzz-sql:
 	@PROVE_TESTS=test/t/118_differential.pl scripts/check tap
 soak:
 	@test/soak/run $(SOAK)
+soak-clients:
+	@SOAK_DELAYS='none 10' SOAK_ROUNDS=5 PROVE_TESTS=test/soak/clients.pl scripts/check tap
 bench:
 	@test/bench/run $(BENCH)
 bench-clients:

@@ -20,7 +20,7 @@
 #include "access/xact.h"
 #include "keys/census.h"
 #include "keys/destroy.h"
-#include "keys/held_cursors.h"
+#include "keys/holders.h"
 #include "keys/kek_health.h"
 #include "keys/lifecycle.h"
 #include "keys/ring.h"
@@ -78,6 +78,14 @@ refuse_held(const KrKeyRow *row)
 				 errmsg("cannot destroy %s: a cursor WITH HOLD keeps encrypted values", kr_pg_key_words(row->id, row->label)),
 				 errdetail("It is one of process %d, whose rows only its session can read.", pid),
 				 errhint("Close it, or end its session.")));
+	pid = kr_keys_procedure_holder();
+	if (pid != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot destroy %s: a procedure that has ended a transaction may keep encrypted values",
+						kr_pg_key_words(row->id, row->label)),
+				 errdetail("It is run by process %d, whose variables and loops only its session can read.", pid),
+				 errhint("Wait until its CALL or DO has ended, or end its session.")));
 }
 
 /* Values of one relation under the key. The relation may be gone. */

@@ -9,7 +9,7 @@
 #include "keys/counters.h"
 #include "keys/dek_cache.h"
 #include "keys/destroy.h"
-#include "keys/held_cursors.h"
+#include "keys/holders.h"
 #include "keys/init.h"
 #include "keys/kek_health.h"
 #include "keys/request.h"
@@ -24,6 +24,6 @@ kr_keys_init(void)
 	kr_keys_counters_init();
 	kr_keys_ring_init();
 	kr_keys_access_init();
-	kr_keys_held_cursors_init();
+	kr_keys_holders_init();
 	kr_keys_destroy_init();
 }

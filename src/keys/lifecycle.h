@@ -36,6 +36,13 @@ extern void kr_keys_destroy(int32 id, bool force);
 extern void kr_keys_hold_cursor(MemoryContext cursor);
 
 /*
+ * A procedure or DO that may end transactions begins: until it ends, no key is destroyed once it has ended one. False within
+ * another one, and then there is no end to tell.
+ */
+extern bool kr_keys_begin_procedure(void);
+extern void kr_keys_end_procedure(void);
+
+/*
  * Checks provider and resource as a user named them and fills in both, in canonical form. 22023 for an unknown
  * provider or a name that is none, 42501 for one that keyring.kms_allowed_resources does not have.
  */

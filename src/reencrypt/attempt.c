@@ -7,36 +7,33 @@
 #include "reencrypt/attempt.h"
 #include "reencrypt/unmoved.h"
 #include "utils/memutils.h"
-
-void
-kr_reencrypt_begin_attempt(KrAttempt *attempt)
-{
-	attempt->context = CurrentMemoryContext;
-	attempt->owner = CurrentResourceOwner;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(attempt->context);
-}
-
-void
-kr_reencrypt_end_attempt(const KrAttempt *attempt)
-{
-	ReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(attempt->context);
-	CurrentResourceOwner = attempt->owner;
-}
+#include "utils/resowner.h"
 
 ErrorData *
-kr_reencrypt_fail_attempt(const KrAttempt *attempt, bool skip_unavailable)
+kr_reencrypt_attempt(void (*work)(void *arg), void *arg, bool skip_unavailable)
 {
-	ErrorData *error;
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData *volatile error = NULL;
 
-	MemoryContextSwitchTo(attempt->context);
-	error = CopyErrorData();
-	FlushErrorState();
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(attempt->context);
-	CurrentResourceOwner = attempt->owner;
-	if (kr_reencrypt_reason(error, skip_unavailable) == NULL)
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		work(arg);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (error != NULL && kr_reencrypt_reason(error, skip_unavailable) == NULL)
 		ReThrowError(error);
 	return error;
 }

@@ -22,23 +22,26 @@ record(KrTarget *target, BlockNumber block, ErrorData *error)
 		kr_reencrypt_record_page(target->job, target->relation, target->attnums[i], block, error);
 }
 
+typedef struct KrPage
+{
+	Relation relation;
+	BlockNumber block;
+} KrPage;
+
+static void
+read_page(void *arg)
+{
+	const KrPage *page = arg;
+
+	ReleaseBuffer(ReadBuffer(page->relation, page->block));
+}
+
 bool
 kr_reencrypt_try_page(KrTarget *target, BlockNumber block)
 {
-	KrAttempt attempt;
-	ErrorData *volatile error = NULL;
+	KrPage page = { target->relation, block };
+	ErrorData *error = kr_reencrypt_attempt(read_page, &page, target->job->skip_unavailable);
 
-	kr_reencrypt_begin_attempt(&attempt);
-	PG_TRY();
-	{
-		ReleaseBuffer(ReadBuffer(target->relation, block));
-		kr_reencrypt_end_attempt(&attempt);
-	}
-	PG_CATCH();
-	{
-		error = kr_reencrypt_fail_attempt(&attempt, target->job->skip_unavailable);
-	}
-	PG_END_TRY();
 	if (error == NULL)
 		return true;
 	record(target, block, error);

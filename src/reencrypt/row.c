@@ -46,29 +46,56 @@ record(KrTarget *target, int column, TupleTableSlot *row, uint32 tag, const char
 	target->recorded = true;
 }
 
-/* False, and recorded, when the value cannot be opened. */
+/* A value of one column, and what is to be learned about it or done to it. */
+typedef struct KrSubject
+{
+	const KrTarget *target;
+	int column;
+	Datum value;
+	KrValueState state;
+	uint32 tag;
+} KrSubject;
+
+static void
+reseal_subject(void *arg)
+{
+	KrSubject *subject = arg;
+
+	subject->value = reseal(subject->target->types[subject->column], subject->value, subject->target->typmods[subject->column]);
+}
+
+static void
+look_at_subject(void *arg)
+{
+	KrSubject *subject = arg;
+
+	subject->state = kr_reencrypt_value_state(subject->value, subject->target->typmods[subject->column],
+											  subject->target->tag, &subject->tag);
+}
+
+/* False, and recorded under the tag, when the work fails because of the value. */
+static bool
+try_value(KrTarget *target, TupleTableSlot *row, KrSubject *subject, uint32 tag, void (*work)(void *))
+{
+	bool skip = target->job->skip_unavailable;
+	ErrorData *error = kr_reencrypt_attempt(work, subject, skip);
+
+	if (error == NULL)
+		return true;
+	record(target, subject->column, row, tag, kr_reencrypt_reason(error, skip), error);
+	FreeErrorData(error);
+	return false;
+}
+
 static bool
 reseal_carefully(KrTarget *target, int column, TupleTableSlot *row, uint32 tag, Datum *value)
 {
-	KrAttempt attempt;
-	ErrorData *volatile error = NULL;
+	KrSubject subject = { .target = target, .column = column, .value = *value };
 
-	kr_reencrypt_begin_attempt(&attempt);
-	PG_TRY();
-	{
-		*value = reseal(target->types[column], *value, target->typmods[column]);
-		kr_reencrypt_end_attempt(&attempt);
-	}
-	PG_CATCH();
-	{
-		error = kr_reencrypt_fail_attempt(&attempt, target->job->skip_unavailable);
-	}
-	PG_END_TRY();
-	if (error == NULL)
-		return true;
-	record(target, column, row, tag, kr_reencrypt_reason(error, target->job->skip_unavailable), error);
-	FreeErrorData(error);
-	return false;
+	if (!try_value(target, row, &subject, tag, reseal_subject))
+		return false;
+	*value = subject.value;
+	return true;
 }
 
 /* An index expression, which is the owner's, may throw: then all that was to be moved is recorded. */
@@ -146,29 +173,17 @@ report_damage(KrTarget *target, int column, TupleTableSlot *row)
 	record(target, column, row, 0, kr_reencrypt_reason(&error, false), &error);
 }
 
-/* The header of a value that is stored out of line, which may be damaged there. False, and recorded, when it cannot be read. */
+/* The header of a value that is stored out of line, which may be damaged there: then false, and recorded. */
 static bool
 look_carefully(KrTarget *target, int column, TupleTableSlot *row, Datum value, KrValueState *state, uint32 *tag)
 {
-	KrAttempt attempt;
-	ErrorData *volatile error = NULL;
+	KrSubject subject = { .target = target, .column = column, .value = value };
 
-	kr_reencrypt_begin_attempt(&attempt);
-	PG_TRY();
-	{
-		*state = kr_reencrypt_value_state(value, target->typmods[column], target->tag, tag);
-		kr_reencrypt_end_attempt(&attempt);
-	}
-	PG_CATCH();
-	{
-		error = kr_reencrypt_fail_attempt(&attempt, target->job->skip_unavailable);
-	}
-	PG_END_TRY();
-	if (error == NULL)
-		return true;
-	record(target, column, row, 0, kr_reencrypt_reason(error, target->job->skip_unavailable), error);
-	FreeErrorData(error);
-	return false;
+	if (!try_value(target, row, &subject, 0, look_at_subject))
+		return false;
+	*state = subject.state;
+	*tag = subject.tag;
+	return true;
 }
 
 bool

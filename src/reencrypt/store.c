@@ -160,27 +160,20 @@ kr_reencrypt_store(KrTarget *target)
 		enter_row(target, &target->pending[i]);
 }
 
+static void
+store(void *arg)
+{
+	kr_reencrypt_store(arg);
+}
+
 bool
 kr_reencrypt_store_carefully(KrTarget *target, ErrorData **error)
 {
 	KrRowCounts counts = target->counts;
-	KrAttempt attempt;
-	ErrorData *volatile caught = NULL;
 
-	kr_reencrypt_begin_attempt(&attempt);
-	PG_TRY();
-	{
-		kr_reencrypt_store(target);
-		kr_reencrypt_end_attempt(&attempt);
-	}
-	PG_CATCH();
-	{
-		caught = kr_reencrypt_fail_attempt(&attempt, target->job->skip_unavailable);
-	}
-	PG_END_TRY();
-	*error = caught;
+	*error = kr_reencrypt_attempt(store, target, target->job->skip_unavailable);
 	/* it was counted before an index refused it */
-	if (caught != NULL)
+	if (*error != NULL)
 		target->counts = counts;
-	return caught == NULL;
+	return *error == NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "keys/lifecycle.h"
 #include "keys/value.h"
 #include "parser/parse_type.h"
 #include "search/columns.h"
@@ -143,6 +144,7 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 	Node *statement = pstmt->utilityStmt;
 	bool hide_context = kr_search_hide_context;
 	char *volatile prepared = NULL;
+	volatile bool procedure = false;
 	KrStatement saved;
 
 	kr_search_enter(&saved, prints_errors_only(statement));
@@ -158,6 +160,7 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 		kr_search_creating = IsA(statement, CreateTableAsStmt);
 		if (kr_search_executes_into(statement))
 			prepared = kr_search_prepare_into(&pstmt);
+		procedure = kr_search_note_procedure(statement, context);
 		next(pstmt, query_string, read_only_tree, context, params, environment, dest, completion);
 		if (IsA(statement, CreateStmt) && ((CreateStmt *) statement)->partspec != NULL)
 			kr_search_check_partition_key(((CreateStmt *) statement)->relation);
@@ -169,11 +172,15 @@ run(PlannedStmt *pstmt, const char *query_string, bool read_only_tree, ProcessUt
 	}
 	PG_CATCH();
 	{
+		if (procedure)
+			kr_keys_end_procedure();
 		kr_search_unprepare_into(prepared);
 		kr_search_leave(&saved, true);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	if (procedure)
+		kr_keys_end_procedure();
 	kr_search_unprepare_into(prepared);
 	kr_search_leave(&saved, false);
 }
