@@ -128,8 +128,15 @@ sub psql
 	my ($version) = `psql --version` =~ /([\d.]+)/;
 	my $file = $node->basedir . '/copied';
 
-	$clients->compare('psql', 'own commands', $version,
-		sub { ('psql', '-X', '-d', $_[0], '-v', "file=$file.$_[0]", '-f', "$Clients::folder/psql/steps.sql") });
+	$clients->compare(
+		'psql',
+		'own commands',
+		$version,
+		sub {
+			mkdir "$file.$_[0]";
+			('psql', '-X', '-d', $_[0], '-v', "dir=$file.$_[0]", '-f', "$Clients::folder/psql/steps.sql");
+		}
+	);
 	psql_script("$file.sql");
 	$clients->compare('psql', 'the steps, as literals',
 		$version, sub { ('psql', '-X', '-d', $_[0], '-f', "$file.sql") });

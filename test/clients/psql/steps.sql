@@ -1,4 +1,5 @@
--- psql's own commands on the table of the drivers. Variable "file": where \copy may write.
+-- psql's own commands on the table of the drivers. Variable "dir": where \copy may write, which takes no variables itself.
+\cd :dir
 \set ON_ERROR_STOP off
 \set VERBOSITY verbose
 \set SHOW_CONTEXT never
@@ -14,12 +15,12 @@ SELECT * FROM item \gdesc
 SELECT name, amount + 1 AS more, price * 2, min(day), doc->'a', coalesce(note, 'none') FROM item GROUP BY item.id \gdesc
 UPDATE item SET note = note RETURNING * \gdesc
 \echo copy
-\copy item TO :file
-\copy item TO :file CSV HEADER
+\copy item TO copied
+\copy item TO copied CSV HEADER
 \copy (SELECT name, price FROM item ORDER BY name) TO STDOUT
-\copy item TO :file BINARY
+\copy item TO copied BINARY
 TRUNCATE item;
-\copy item FROM :file BINARY
+\copy item FROM copied BINARY
 \copy item (id, name, amount, doc) FROM STDIN CSV
 3,Cy,3,"[1, null]"
 4,Zoë,,
