@@ -30,8 +30,20 @@ wait_for(
 	'waiting|' . (2 * $rows - 1),
 	'all but the locked row are moved'
 );
+
+# a procedure that ends transactions, but keeps no value
+my $waiter = start_sql($node, 'CALL keyring_wait_for_job()');
+wait_for($node, q(SELECT count(*) FROM pg_stat_activity WHERE query ~ '^CALL' AND wait_event_type = 'Extension'),
+	1, 'somebody waits');
+sql_fails(
+	$node, 'SELECT keyring_destroy_key(1)',
+	'55006',
+	qr/values still need it/,
+	'who waits for a job is in nobody\'s way'
+);
 $session->query_safe('COMMIT');
 $session->quit;
+finish_sql($waiter);
 sql_ok($node, 'CALL keyring_wait_for_job()', 'it ends when the row is free');
 sql_is(
 	$node,
@@ -40,7 +52,7 @@ sql_is(
 	'the second pass has looked at one page'
 );
 
-cmp_ok(rows_read(), '<', 2 * 2 * $rows + 500, 'all was read by one pass, and by the count at the end');
+cmp_ok(rows_read(), '<', 3 * 2 * $rows + 500, 'all was read by one pass, by destroy, and by the count at the end');
 
 # --- a row that is updated all the time -----------------------------------------------------------
 
