@@ -105,6 +105,22 @@ require_primary(void)
 	return key;
 }
 
+void
+kr_keys_require_primary_to_seal(void)
+{
+	(void) require_primary();
+}
+
+struct varlena *
+kr_keys_token_only(const uint8 *token)
+{
+	struct varlena *result = palloc(VARHDRSZ + KR_ENVELOPE_TOKEN_ONLY);
+
+	kr_crypto_envelope_token_only((uint8 *) VARDATA(result), token);
+	SET_VARSIZE(result, VARHDRSZ + KR_ENVELOPE_TOKEN_ONLY);
+	return result;
+}
+
 static struct varlena *
 seal_bytes(Oid base_type, const char *plain, Size len, uint8 flags, const uint8 *token)
 {

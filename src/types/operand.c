@@ -56,6 +56,7 @@ typedef struct OperandCall
 	Oid encrypted_type;
 	int16 typlen;
 	bool by_value;
+	bool only_compares;
 	char align;
 
 	/* of values of other types */
@@ -136,9 +137,27 @@ remember(OperandCall *operand, Key key, const struct varlena *result, FunctionCa
 	keep(operand->first.result == NULL ? &operand->first : &operand->latest, key, result, context);
 }
 
-static struct varlena *
-operand_of(OperandCall *operand, Datum plain, FunctionCallInfo fcinfo)
+/* What src/search knows to be compared and nothing else is not sealed; it marks the call (search/operands.c). */
+static inline bool
+only_compares(FunctionCallInfo fcinfo)
 {
+	return get_fn_expr_variadic(fcinfo->flinfo);
+}
+
+static struct varlena *
+token_only(const KrBaseType *base, Datum plain)
+{
+	uint8 token[KR_TOKENBYTES];
+
+	kr_keys_require_primary_to_seal();
+	base->token(base, token, plain);
+	return kr_keys_token_only(token);
+}
+
+static struct varlena *
+operand_of(OperandCall *operand, Datum argument, FunctionCallInfo fcinfo)
+{
+	Datum plain = argument;
 	const KrBaseType *base = operand->call.base;
 	struct varlena *detoasted = NULL;
 	struct varlena *result;
@@ -157,11 +176,13 @@ operand_of(OperandCall *operand, Datum plain, FunctionCallInfo fcinfo)
 	result = recall(operand, key);
 	if (result == NULL)
 	{
-		result = kr_types_seal(base, detoasted ? PointerGetDatum(detoasted) : plain, KR_TYPMOD_NONE);
+		if (detoasted != NULL)
+			plain = PointerGetDatum(detoasted);
+		result = only_compares(fcinfo) ? token_only(base, plain) : kr_types_seal(base, plain, KR_TYPMOD_NONE);
 		remember(operand, key, result, fcinfo);
 	}
 	if (detoasted != NULL)
-		kr_types_free_detoasted(detoasted, plain);
+		kr_types_free_detoasted(detoasted, argument);
 	return result;
 }
 
@@ -309,7 +330,7 @@ element_operand(const OperandCall *operand, Datum value, bool encrypted)
 		return has_token(value) ? (struct varlena *) DatumGetPointer(value) : add_token(base, value);
 	if (operand->fitting != NULL && !operand->fitting(value, &value))
 		return seal_nothing(base);
-	return kr_types_seal(base, value, KR_TYPMOD_NONE);
+	return operand->only_compares ? token_only(base, value) : kr_types_seal(base, value, KR_TYPMOD_NONE);
 }
 
 /* An encrypted array of an array of plain or encrypted values, of the same shape. */
@@ -366,6 +387,7 @@ operand_array(FunctionCallInfo fcinfo, bool encrypted)
 	if (result == NULL)
 	{
 		prepare_arrays(operand);
+		operand->only_compares = only_compares(fcinfo);
 		result = (struct varlena *) convert_array(operand, array, encrypted);
 		remember(operand, key, result, fcinfo);
 	}
