@@ -128,6 +128,23 @@ write_header(uint8_t *out, size_t len, const KrEnvelope *header)
 		kr_crypto_write_bytes(&writer, header->token, KR_TOKENBYTES);
 }
 
+void
+kr_crypto_envelope_token_only(uint8_t out[KR_ENVELOPE_TOKEN_ONLY], const uint8_t token[KR_TOKENBYTES])
+{
+	static const uint8_t prefix[KR_XAES_PREFIXBYTES] = { 0 };
+	const KrEnvelope header = {
+		.algorithm = KR_ENVELOPE_XAES,
+		.flags = KR_ENVELOPE_HAS_TOKEN,
+		.token_generation = KR_ENVELOPE_TOKEN_GENERATION,
+		.counter = 1,
+		.prefix = prefix,
+		.token = token
+	};
+
+	memset(out, 0, KR_ENVELOPE_TOKEN_ONLY);
+	write_header(out, KR_ENVELOPE_HEADERMAX, &header);
+}
+
 KrStatus
 kr_crypto_envelope_seal(uint8_t *out, const uint8_t *in, size_t in_len, const KrEnvelope *header, uint32_t base_type,
 						const uint8_t uuid[KR_ENVELOPE_UUIDBYTES], KrXaesContext *ctx)

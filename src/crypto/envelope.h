@@ -52,6 +52,12 @@ typedef struct KrEnvelope
 	size_t plaintext_len;  /* bytes between header and tag; 0 after kr_crypto_envelope_parse_header */
 } KrEnvelope;
 
+/* Bytes of what has a token and nothing else. */
+#define KR_ENVELOPE_TOKEN_ONLY (KR_ENVELOPE_HEADERMAX + KR_XAES_TAGBYTES)
+
+/* Writes a header with this token, of no key, and a tag of zeros: it compares as an envelope, and never opens. */
+extern void kr_crypto_envelope_token_only(uint8_t out[KR_ENVELOPE_TOKEN_ONLY], const uint8_t token[KR_TOKENBYTES]);
+
 /* Size of the envelope of a plaintext of this length. */
 extern size_t kr_crypto_envelope_size(size_t plaintext_len, bool with_token);
 

@@ -108,6 +108,16 @@ sealing_key(const KrCanonical *canonical)
 	return key;
 }
 
+struct varlena *
+kr_keys_token_only(const uint8 *token)
+{
+	struct varlena *result = palloc(VARHDRSZ + KR_ENVELOPE_TOKEN_ONLY);
+
+	kr_crypto_envelope_token_only((uint8 *) VARDATA(result), token);
+	SET_VARSIZE(result, VARHDRSZ + KR_ENVELOPE_TOKEN_ONLY);
+	return result;
+}
+
 static struct varlena *
 seal_bytes(Oid base_type, const char *plain, Size len, uint8 flags, const KrCanonical *canonical, const uint8 *token)
 {

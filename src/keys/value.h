@@ -64,6 +64,9 @@ extern char *kr_keys_open_if_known(Oid base_type, const struct varlena *envelope
 /* The token of a canonical form (12 bytes, crypto/token.h). */
 extern void kr_keys_token(uint8 *out, Oid base_type, const KrCanonical *canonical);
 
+/* A token in the place of an envelope: it compares as one, and never opens. */
+extern struct varlena *kr_keys_token_only(const uint8 *token);
+
 /* The token that an envelope carries, leading into it, or NULL. KR006 when the header is damaged. Needs no key. */
 extern const uint8 *kr_keys_stored_token(const struct varlena *envelope);
 

@@ -10,6 +10,8 @@
  *	searchable = ANY (array)	->	searchable = ANY (operands(array))
  *	other = ANY (base array)	->	open(other) = ANY (base array), which opens once and can hash
  *
+ * A constant or parameter that meets the column of a table, which is sure to have tokens, is given a token and not sealed.
+ *
  * operand() is STABLE: the executor evaluates it once as a run-time key. A column
  * that is not searchable stays in the mixed form, which opens its value and compares
  * plaintexts. What an expression promises to hold is seen in its typmod.
@@ -32,6 +34,7 @@
 #include "parser/parsetree.h"
 #include "search/expr.h"
 #include "search/hashing.h"
+#include "search/hooks.h"
 #include "search/narrow.h"
 #include "search/operands.h"
 #include "search/uncast.h"
@@ -120,17 +123,48 @@ has_token(const KrEncryptedType *type, Node *expr, OperandContext *context)
 	return kr_search_is_operand(type, expr) || is_stored_searchable(type, expr, context);
 }
 
-/* The other operand of a searchable one. */
+/* A row, a sub-query, or a parameter of a function that is being inlined, which one of them may replace. */
+static bool
+may_vary(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind != PARAM_EXTERN || kr_search_planning > 0;
+	if (IsA(node, Var) || IsA(node, SubLink) || IsA(node, Aggref) || IsA(node, WindowFunc) || IsA(node, GroupingFunc) ||
+		IsA(node, CaseTestExpr))
+		return true;
+	return expression_tree_walker(node, may_vary, context);
+}
+
+/*
+ * Marks an operand of base type that meets a column which is sure to have tokens: it is compared with what has one, too, and
+ * nothing else is done to it, so it need not be sealed. Not one that varies from row to row: PostgreSQL may sort by
+ * whatever is equal to a column, in the order of its plaintexts. The mark is one that a function can ask for and that
+ * makes the call unequal to others: where the value is selected as well, that is sealed.
+ */
 static Node *
-tokened(const KrEncryptedType *type, Node *operand)
+only_compared(const KrEncryptedType *type, Expr *operand, bool sure)
+{
+	FuncExpr *call = (FuncExpr *) operand;
+
+	if (sure && IsA(operand, FuncExpr) && (call->funcid == type->operand || call->funcid == type->operands) &&
+		!may_vary((Node *) call->args, NULL))
+		call->funcvariadic = true;
+	return (Node *) operand;
+}
+
+/* The other operand of a searchable one, which is sure to have tokens or not. */
+static Node *
+tokened(const KrEncryptedType *type, Node *operand, bool sure)
 {
 	Node *argument = kr_search_cast_argument(type, operand);
 
 	if (argument != NULL)
-		return (Node *) kr_search_operand(type, argument);
+		return only_compared(type, kr_search_operand(type, argument), sure);
 	if (is_searchable(type, operand) || kr_search_is_operand(type, operand))
 		return operand;
-	return (Node *) kr_search_operand(type, operand);
+	return only_compared(type, kr_search_operand(type, operand), sure);
 }
 
 static Oid
@@ -182,12 +216,12 @@ give_token(OpExpr *expr, OperandContext *context)
 	if (is_searchable(type, left))
 	{
 		searchable = left;
-		right = tokened(type, right);
+		right = tokened(type, right, is_stored_searchable(type, left, context));
 	}
 	else if (is_searchable(type, right) && !IsA(expr, NullIfExpr))
 	{
 		searchable = right;
-		left = tokened(type, left);
+		left = tokened(type, left, is_stored_searchable(type, right, context));
 	}
 	else
 		/* also for a NULLIF whose first operand would change its type, which is the result's */
@@ -234,7 +268,7 @@ give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
 	tokens = has_token(comparison.type, left, context);
 
 	if (!kr_search_is_operand(comparison.type, right))
-		right = (Node *) kr_search_operands(comparison.type, right);
+		right = only_compared(comparison.type, kr_search_operands(comparison.type, right), tokens);
 	expr->opno = kr_search_operator(&comparison, KR_ENC_ENC);
 	expr->opfuncid = comparing_function(&comparison, expr->opno, tokens);
 	expr->inputcollid = own_collation(left);

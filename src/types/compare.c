@@ -86,6 +86,28 @@ decided_by_tokens(Datum a, Datum b, bool *equal)
 }
 
 static bool
+has_token(Datum value)
+{
+	struct varlena *header = kr_types_header(value);
+	bool result = kr_types_token_in(header) != NULL;
+
+	kr_types_free_detoasted(header, value);
+	return result;
+}
+
+/* One may be a token only, which PostgreSQL compares with whatever else must be equal to the same column. */
+static bool
+equal_tokens(KrMemo *memo, Datum a, Datum b)
+{
+	uint8 s[KR_TOKENBYTES];
+	uint8 t[KR_TOKENBYTES];
+
+	kr_types_memo_token(s, memo, a);
+	kr_types_memo_token(t, memo, b);
+	return kr_crypto_token_equal(s, t);
+}
+
+static bool
 are_equal(FunctionCallInfo fcinfo)
 {
 	KrCompareCall *call = kr_types_compare_call(fcinfo);
@@ -102,6 +124,8 @@ are_equal(FunctionCallInfo fcinfo)
 		if (decided_by_tokens(a, b, &result))
 			return result;
 		memo = kr_types_call_memo(call, fcinfo);
+		if (has_token(a) || has_token(b))
+			return equal_tokens(memo, a, b);
 		plain = kr_types_memo_open(memo, a);
 		return base->equal(base, plain, kr_types_memo_open(memo, b));
 	}

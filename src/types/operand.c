@@ -56,6 +56,7 @@ typedef struct OperandCall
 	Oid encrypted_type;
 	int16 typlen;
 	bool by_value;
+	bool only_compares;
 	char align;
 
 	/* of values of other types */
@@ -141,9 +142,26 @@ remember(OperandCall *operand, Key key, struct varlena *result, FunctionCallInfo
 	return first ? operand->first.result : result;
 }
 
-static struct varlena *
-operand_of(OperandCall *operand, Datum plain, FunctionCallInfo fcinfo)
+/* What src/search knows to be compared and nothing else is not sealed; it marks the call (search/operands.c). */
+static inline bool
+only_compares(FunctionCallInfo fcinfo)
 {
+	return get_fn_expr_variadic(fcinfo->flinfo);
+}
+
+static struct varlena *
+token_only(const KrBaseType *base, Datum plain)
+{
+	uint8 token[KR_TOKENBYTES];
+
+	base->token(base, token, plain);
+	return kr_keys_token_only(token);
+}
+
+static struct varlena *
+operand_of(OperandCall *operand, Datum argument, FunctionCallInfo fcinfo)
+{
+	Datum plain = argument;
 	const KrBaseType *base = operand->call.base;
 	struct varlena *detoasted = NULL;
 	struct varlena *result;
@@ -162,11 +180,13 @@ operand_of(OperandCall *operand, Datum plain, FunctionCallInfo fcinfo)
 	result = recall(operand, key);
 	if (result == NULL)
 	{
-		result = kr_types_seal(base, detoasted ? PointerGetDatum(detoasted) : plain, KR_TYPMOD_NONE);
+		if (detoasted != NULL)
+			plain = PointerGetDatum(detoasted);
+		result = only_compares(fcinfo) ? token_only(base, plain) : kr_types_seal(base, plain, KR_TYPMOD_NONE);
 		result = remember(operand, key, result, fcinfo);
 	}
 	if (detoasted != NULL)
-		kr_types_free_detoasted(detoasted, plain);
+		kr_types_free_detoasted(detoasted, argument);
 	return result;
 }
 
@@ -314,7 +334,7 @@ element_operand(const OperandCall *operand, Datum value, bool encrypted)
 		return has_token(value) ? (struct varlena *) DatumGetPointer(value) : add_token(base, value);
 	if (operand->fitting != NULL && !operand->fitting(value, &value))
 		return seal_nothing(base);
-	return kr_types_seal(base, value, KR_TYPMOD_NONE);
+	return operand->only_compares ? token_only(base, value) : kr_types_seal(base, value, KR_TYPMOD_NONE);
 }
 
 /* An encrypted array of an array of plain or encrypted values, of the same shape. */
@@ -371,6 +391,7 @@ operand_array(FunctionCallInfo fcinfo, bool encrypted)
 	if (result == NULL)
 	{
 		prepare_arrays(operand);
+		operand->only_compares = only_compares(fcinfo);
 		result = (struct varlena *) convert_array(operand, array, encrypted);
 		result = remember(operand, key, result, fcinfo);
 	}

@@ -331,6 +331,22 @@ test_token_short_cut(void)
 	tap_ok(wrong == 0 && found > 7000 && lacking > 7000, "the short cuts to the token agree with the parser");
 }
 
+/* What only compares is found to have the token, and opens under no key. */
+static void
+test_token_only(void)
+{
+	uint8_t bytes[KR_ENVELOPE_TOKEN_ONLY];
+	uint8_t opened[KR_ENVELOPE_TOKEN_ONLY];
+	KrEnvelope got;
+
+	kr_crypto_envelope_token_only(bytes, token);
+	tap_status(kr_crypto_envelope_parse(&got, bytes, sizeof(bytes)), KR_OK, "a token alone is parsed as an envelope");
+	tap_ok(got.token != NULL && memcmp(got.token, token, KR_TOKENBYTES) == 0 &&
+			   kr_crypto_envelope_token(bytes, sizeof(bytes)) == got.token,
+		   "and has its token");
+	tap_status(kr_crypto_envelope_open(opened, &got, bytes, TEXT, uuid, ctx), KR_ENVELOPE_DAMAGED, "but does not open");
+}
+
 static void
 test_refusals(void)
 {
@@ -363,6 +379,7 @@ main(void)
 	test_rules();
 	test_lengths();
 	test_token_short_cut();
+	test_token_only();
 	test_refusals();
 	tap_ok(ERR_peek_error() == 0, "nothing is left in OpenSSL's error queue");
 	kr_crypto_xaes_free(ctx);
