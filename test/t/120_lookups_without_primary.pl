@@ -154,7 +154,7 @@ flush();
 sql_fails(
 	$node, q(SELECT v FROM t WHERE v = 'old'),
 	'KR002',
-	qr/could not seal a value with key 2 \(acme\): the owner of the key does not allow it\n.*add-iam-policy-binding/s,
+	qr/could not compute an equality token with key 2 \(acme\): the owner of the key does not allow it\n.*add-iam-policy-binding/s,
 	'no key can be had: the error names the primary'
 );
 rename "$hidden.away", $hidden or die "rename: $!\n";
@@ -171,7 +171,7 @@ flush();
 sql_fails(
 	$node, q(SELECT v FROM t WHERE v = 'old'),
 	'KR002',
-	qr/could not seal a value with key 2/,
+	qr/could not compute an equality token with key 2/,
 	'a key with another token key than the primary is not taken'
 );
 
