@@ -45,8 +45,8 @@ operand_form(Form_pg_proc proc, Oid base)
 
 typedef struct Known
 {
-	Oid function;
 	const KrBaseType *base;
+	Oid function;
 	KrOperand form;
 } Known;
 
@@ -76,7 +76,7 @@ find_out(Known *out, Oid function)
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 				 errmsg("function \"%s\" is not one of an encrypted type", NameStr(proc->proname)),
 				 errhint("Support functions of extension \"keyring\" keep the names that its script gives them.")));
-	*out = (Known){ function, base, operand_form(proc, base->oid) };
+	*out = (Known){ base, function, operand_form(proc, base->oid) };
 	ReleaseSysCache(tuple);
 }
 

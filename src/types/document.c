@@ -151,7 +151,7 @@ jsonb_token(const KrBaseType *self, uint8 *out, Datum plain)
 	KrCanonical canonical;
 
 	canonical_document(&form, document);
-	canonical = (KrCanonical){ form.data, form.len };
+	canonical = (KrCanonical){ form.data, form.len, false };
 	kr_keys_token(out, self->oid, &canonical);
 	forget(&form);
 	kr_types_free_detoasted((struct varlena *) document, plain);

@@ -83,7 +83,7 @@ static void
 fixed_token(const KrBaseType *self, uint8 *out, Datum plain)
 {
 	uint8 form[KR_FIXED_MAX];
-	KrCanonical canonical = { (const char *) form, self->size };
+	KrCanonical canonical = { (const char *) form, self->size, false };
 
 	canonical_bytes(self, form, plain);
 	kr_keys_token(out, self->oid, &canonical);

@@ -63,7 +63,7 @@ static void
 numeric_token(const KrBaseType *self, uint8 *out, Datum plain)
 {
 	bytea *form = kr_types_canonical_numeric(plain);
-	KrCanonical canonical = { VARDATA(form), VARSIZE(form) - VARHDRSZ };
+	KrCanonical canonical = { VARDATA(form), VARSIZE(form) - VARHDRSZ, false };
 
 	kr_keys_token(out, self->oid, &canonical);
 	kr_types_forget_form(form);
@@ -121,7 +121,7 @@ static void
 inet_token(const KrBaseType *self, uint8 *out, Datum plain)
 {
 	bytea *form = DatumGetByteaP(DirectFunctionCall1(inet_send, plain));
-	KrCanonical canonical = { VARDATA(form), VARSIZE(form) - VARHDRSZ };
+	KrCanonical canonical = { VARDATA(form), VARSIZE(form) - VARHDRSZ, false };
 
 	kr_keys_token(out, self->oid, &canonical);
 	kr_types_forget_form(form);

@@ -149,7 +149,7 @@ text_token(const KrBaseType *self, uint8 *out, Datum plain)
 {
 	text *value = DatumGetTextPP(plain);
 	Utf8 utf8 = to_utf8(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-	KrCanonical canonical = { utf8.bytes, utf8.len };
+	KrCanonical canonical = { utf8.bytes, utf8.len, false };
 
 	kr_keys_token(out, self->oid, &canonical);
 	forget_copy(&utf8);
@@ -223,7 +223,7 @@ static void
 bytea_token(const KrBaseType *self, uint8 *out, Datum plain)
 {
 	bytea *value = DatumGetByteaPP(plain);
-	KrCanonical canonical = { VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value) };
+	KrCanonical canonical = { VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), false };
 
 	kr_keys_token(out, self->oid, &canonical);
 	if ((Pointer) value != DatumGetPointer(plain))

@@ -152,7 +152,8 @@ sql_fails(
 $kms->revoke($key);
 flush();
 sql_fails(
-	$node, q(SELECT v FROM t WHERE v = 'old'),
+	$node,
+	q(SELECT v FROM t WHERE v = 'old'),
 	'KR002',
 	qr/could not compute an equality token with key 2 \(acme\): the owner of the key does not allow it\n.*add-iam-policy-binding/s,
 	'no key can be had: the error names the primary'
