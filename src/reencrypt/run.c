@@ -313,6 +313,32 @@ rest(long ms)
 }
 
 static void
+look_at_state(KrRun *run)
+{
+	KrJob *job = OidIsValid(kr_pg_schema()) ? kr_reencrypt_read(run->id) : NULL;
+
+	if (job == NULL || !kr_reencrypt_is_workable(job->state))
+		run->result = KR_STEP_ON;
+}
+
+/*
+ * Whoever pauses or cancels any job wakes all of them, as others do who know nothing of jobs: with the cache invalidations
+ * that a process which rests has not read, say. None of this is a reason to burden the machine before it is time.
+ */
+static void
+rest_after_batch(KrRun *run)
+{
+	TimestampTz begun = GetCurrentTimestamp();
+	long left = kr_guc_reencrypt_delay;
+
+	do
+	{
+		rest(left);
+		left = kr_guc_reencrypt_delay - TimestampDifferenceMilliseconds(begun, GetCurrentTimestamp());
+	} while (left > 0 && in_transaction(run, look_at_state) == NULL && run->result == KR_STEP_MOVED);
+}
+
+static void
 wait_for_obstacle(KrRun *run)
 {
 	rest(run->wait_ms);
@@ -333,8 +359,10 @@ after_step(KrRun *run)
 	{
 		run->wait_ms = KR_FIRST_WAIT_MS;
 		kr_reencrypt_wait_for_wal();
+		rest_after_batch(run);
+		return;
 	}
-	rest(run->result == KR_STEP_MOVED ? kr_guc_reencrypt_delay : 0);
+	rest(0);
 }
 
 /* The error is shown in keyring_jobs; where even that fails, the log has it. */

@@ -5,6 +5,7 @@ use warnings FATAL => 'all';
 
 use KeyringHold;
 use KeyringTest;
+use Time::HiRes qw(usleep);
 
 my $node = KeyringTest->new_node('main', conf => <<'END');
 wal_level = logical
@@ -91,6 +92,15 @@ my $old = $key - 1;
 sql_value($node, join ';', map { "SELECT keyring_reencrypt('t$_')" } 0 .. $#changes);
 my $job = sql_value($node, "SELECT keyring_reencrypt('t$renamed', 'note')");
 wait_for($node, $in_middle, @changes + 1, 'jobs are in the middle of their tables');
+
+# what wakes all workers
+my $moved = "SELECT string_agg(moved::text, ',' ORDER BY id) FROM keyring_job WHERE id <> $job";
+my $so_far = sql_value($node, $moved);
+sql_ok($node, "SELECT keyring_pause_job($job)", 'one of them is paused');
+sql_ok($node, "SELECT keyring_resume_job($job)", 'and goes on');
+wait_for($node, $in_middle, @changes + 1, 'all are in the middle again');
+usleep(500_000);
+sql_is($node, $moved, $so_far, 'the others rest as long as they shall');
 
 sql_fails(
 	$node, 'DROP EXTENSION keyring',
