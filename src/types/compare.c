@@ -85,16 +85,6 @@ decided_by_tokens(Datum a, Datum b, bool *equal)
 	return true;
 }
 
-static bool
-has_token(Datum value)
-{
-	struct varlena *header = kr_types_header(value);
-	bool result = kr_types_token_in(header) != NULL;
-
-	kr_types_free_detoasted(header, value);
-	return result;
-}
-
 /* One may be a token only, which PostgreSQL compares with whatever else must be equal to the same column. */
 static bool
 equal_tokens(KrMemo *memo, Datum a, Datum b)
@@ -124,7 +114,7 @@ are_equal(FunctionCallInfo fcinfo)
 		if (decided_by_tokens(a, b, &result))
 			return result;
 		memo = kr_types_call_memo(call, fcinfo);
-		if (has_token(a) || has_token(b))
+		if (kr_types_has_token(a) || kr_types_has_token(b))
 			return equal_tokens(memo, a, b);
 		plain = kr_types_memo_open(memo, a);
 		return base->equal(base, plain, kr_types_memo_open(memo, b));

@@ -53,4 +53,15 @@ kr_types_free_detoasted(struct varlena *detoasted, Datum value)
 		pfree(detoasted);
 }
 
+/* Whether a value carries a token; KR006 for one that is damaged. */
+static inline bool
+kr_types_has_token(Datum value)
+{
+	struct varlena *header = kr_types_header(value);
+	bool result = kr_types_token_in(header) != NULL;
+
+	kr_types_free_detoasted(header, value);
+	return result;
+}
+
 #endif

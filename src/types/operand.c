@@ -256,16 +256,6 @@ add_token(const KrBaseType *base, Datum value)
 	return result;
 }
 
-static bool
-has_token(Datum value)
-{
-	struct varlena *header = kr_types_header(value);
-	bool result = kr_types_token_in(header) != NULL;
-
-	kr_types_free_detoasted(header, value);
-	return result;
-}
-
 Datum
 keyring_value_operand_self(PG_FUNCTION_ARGS)
 {
@@ -282,7 +272,7 @@ keyring_value_operand_self(PG_FUNCTION_ARGS)
 	 */
 	if (!InNoForceRLSOperation())
 		kr_keys_require_reader();
-	if (has_token(value))
+	if (kr_types_has_token(value))
 		PG_RETURN_DATUM(value);
 
 	/* no two envelopes share a header: it has the nonce */
@@ -331,7 +321,7 @@ element_operand(const OperandCall *operand, Datum value, bool encrypted)
 	if (kr_types_is_estimating())
 		return stand_in();
 	if (encrypted)
-		return has_token(value) ? (struct varlena *) DatumGetPointer(value) : add_token(base, value);
+		return kr_types_has_token(value) ? (struct varlena *) DatumGetPointer(value) : add_token(base, value);
 	if (operand->fitting != NULL && !operand->fitting(value, &value))
 		return seal_nothing(base);
 	return operand->only_compares ? token_only(base, value) : kr_types_seal(base, value, KR_TYPMOD_NONE);
