@@ -27,9 +27,21 @@
 #include "search/inline.h"
 #include "search/unprepared.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/syscache.h"
 
+/* Functions that are not of that kind: the planner asks for each that it meets or prepares to call, often several times. */
+#define KR_HARMLESS 128
+
+static Oid harmless[KR_HARMLESS];
+
 static needs_fmgr_hook_type next_needs_fmgr_hook = NULL;
+
+static void
+forget_harmless(Datum arg, int cacheid, uint32 hashvalue)
+{
+	memset(harmless, 0, sizeof(harmless));
+}
 
 void
 kr_search_expand_views(Query *query)
@@ -55,15 +67,20 @@ only_query(Node *body)
 }
 
 static bool
-body_needs_preparing(HeapTuple procedure)
+has_query(HeapTuple procedure)
 {
 	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(procedure);
+
+	return form->prolang == SQLlanguageId && form->proretset;
+}
+
+static bool
+body_needs_preparing(HeapTuple procedure)
+{
 	Query *query;
 	Datum body;
 	bool isnull;
 
-	if (form->prolang != SQLlanguageId || !form->proretset)
-		return false;
 	body = SysCacheGetAttr(PROCOID, procedure, Anum_pg_proc_prosqlbody, &isnull);
 	if (isnull)
 		return false;
@@ -75,18 +92,22 @@ body_needs_preparing(HeapTuple procedure)
 static bool
 needs_fmgr(Oid function)
 {
+	Oid *place = &harmless[function % KR_HARMLESS];
 	HeapTuple procedure;
-	bool result;
+	bool result = false;
 
 	if (next_needs_fmgr_hook && next_needs_fmgr_hook(function))
 		return true;
-	if (kr_search_planning == 0 || !kr_search_maybe_ours(function))
+	if (kr_search_planning == 0 || !kr_search_maybe_ours(function) || *place == function)
 		return false;
 
 	procedure = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	if (!HeapTupleIsValid(procedure))
 		return false;
-	result = body_needs_preparing(procedure);
+	if (has_query(procedure))
+		result = body_needs_preparing(procedure);
+	else
+		*place = function;
 	ReleaseSysCache(procedure);
 	return result;
 }
@@ -96,4 +117,5 @@ kr_search_inline_init(void)
 {
 	next_needs_fmgr_hook = needs_fmgr_hook;
 	needs_fmgr_hook = needs_fmgr;
+	CacheRegisterSyscacheCallback(PROCOID, forget_harmless, (Datum) 0);
 }

@@ -21,8 +21,7 @@
 #include "types/length_check.h"
 #include "utils/rel.h"
 
-static int32
-limit_of(const KrEncryptedType *type, Oid table, AttrNumber column);
+static int32 limit_of(const KrEncryptedType *type, Oid table, AttrNumber column, LOCKMODE lock);
 
 static int32
 limit_of_view(const KrEncryptedType *type, Relation view, AttrNumber column)
@@ -30,18 +29,18 @@ limit_of_view(const KrEncryptedType *type, Relation view, AttrNumber column)
 	TargetEntry *entry = get_tle_by_resno(get_view_query(view)->targetList, column);
 
 	check_stack_depth();
-	return entry != NULL ? limit_of(type, entry->resorigtbl, entry->resorigcol) : -1;
+	return entry != NULL ? limit_of(type, entry->resorigtbl, entry->resorigcol, AccessShareLock) : -1;
 }
 
 static int32
-limit_of(const KrEncryptedType *type, Oid table, AttrNumber column)
+limit_of(const KrEncryptedType *type, Oid table, AttrNumber column, LOCKMODE lock)
 {
 	Relation relation;
 	int32 result;
 
 	if (!OidIsValid(table) || column <= 0)
 		return -1;
-	relation = relation_open(table, AccessShareLock);
+	relation = relation_open(table, lock);
 	if (relation->rd_rel->relkind == RELKIND_VIEW)
 		result = limit_of_view(type, relation, column);
 	else
@@ -57,6 +56,7 @@ kr_search_length_modifier(const KrEncryptedType *type, TargetEntry *entry)
 
 	if (type->base->oid != TEXTOID)
 		return -1;
-	limit = limit_of(type, entry->resorigtbl, entry->resorigcol);
+	/* the parser has locked the tables and views that the query itself names */
+	limit = limit_of(type, entry->resorigtbl, entry->resorigcol, NoLock);
 	return limit > 0 ? limit + (int32) VARHDRSZ : -1;
 }

@@ -115,13 +115,13 @@ kr_types_length_limit(Relation relation, AttrNumber attnum, const KrEncryptedTyp
 	char function[32];
 	Oid argtypes[2] = { type->oid, INT4OID };
 
-	/* only text has a length limit, and so the function */
-	if (type->base->oid != TEXTOID)
+	/* only text has a length limit, and so the function; asked for each statement of a client, most have nothing to look for */
+	if (type->base->oid != TEXTOID || constraints == NULL || constraints->num_check == 0)
 		return -1;
 
-	/* asked for each statement of a client: other checks are not parsed for it */
+	/* other checks are not parsed for it */
 	snprintf(function, sizeof(function), ":funcid %u ", kr_pg_function("keyring_fits", 2, argtypes));
-	for (int i = 0; constraints != NULL && i < constraints->num_check; i++)
+	for (int i = 0; i < constraints->num_check; i++)
 	{
 		ConstrCheck *check = &constraints->check[i];
 		int32 found;
