@@ -29,8 +29,6 @@
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 
-static Node *unseal(Node *node, void *context);
-
 static bool
 has_literal(Node *node, void *context)
 {
@@ -58,13 +56,10 @@ open_datum(const KrEncryptedType *type, Datum envelope)
 static Const *
 base_constant(const KrEncryptedType *type, Const *sealed)
 {
-	Const *result;
-	int16 len;
-	bool byval;
 	Datum value = sealed->constisnull ? (Datum) 0 : open_datum(type, sealed->constvalue);
+	Const *result = makeConst(type->base->oid, -1, sealed->constcollid, type->base->typlen, value, sealed->constisnull,
+							  type->base->by_value);
 
-	get_typlenbyval(type->base->oid, &len, &byval);
-	result = makeConst(type->base->oid, -1, sealed->constcollid, len, value, sealed->constisnull, byval);
 	result->location = sealed->location;
 	return result;
 }
@@ -103,40 +98,36 @@ is_scalar_literal(Node *node)
 	return kr_search_is_literal(node) && kr_search_type_of(node) != NULL;
 }
 
-/* (encrypted, encrypted) with one literal becomes the mixed form; the operator's own struct is copied. */
-static Node *
+/* (encrypted, encrypted) with one literal becomes the mixed form. */
+static void
 unseal_comparison(OpExpr *expr)
 {
 	KrComparison comparison;
-	OpExpr *result;
 	Node *left;
 	Node *right;
 
 	if (!kr_search_comparison(&comparison, expr->opno, expr->args) || comparison.form != KR_ENC_ENC)
-		return NULL;
+		return;
 	left = linitial(expr->args);
 	right = lsecond(expr->args);
 	if (is_scalar_literal(left) == is_scalar_literal(right))
-		return NULL;
+		return;
 
 	/* the first operand is the result of a NULLIF, so it keeps its type */
 	if (is_scalar_literal(left) && IsA(expr, NullIfExpr))
-		return NULL;
+		return;
 
-	result = makeNode(OpExpr);
-	memcpy(result, expr, sizeof(OpExpr)); /* keeps the tag of DistinctExpr and NullIfExpr */
 	if (is_scalar_literal(right))
 	{
-		result->opno = kr_search_operator(&comparison, KR_ENC_BASE);
-		result->args = list_make2(unseal(left, NULL), base_constant(comparison.type, (Const *) right));
+		expr->opno = kr_search_operator(&comparison, KR_ENC_BASE);
+		expr->args = list_make2(left, base_constant(comparison.type, (Const *) right));
 	}
 	else
 	{
-		result->opno = kr_search_operator(&comparison, KR_BASE_ENC);
-		result->args = list_make2(base_constant(comparison.type, (Const *) left), unseal(right, NULL));
+		expr->opno = kr_search_operator(&comparison, KR_BASE_ENC);
+		expr->args = list_make2(base_constant(comparison.type, (Const *) left), right);
 	}
-	result->opfuncid = get_opcode(result->opno);
-	return (Node *) result;
+	expr->opfuncid = get_opcode(expr->opno);
 }
 
 /* The base-typed array for an array of literals only; NULL when something else is among them. */
@@ -167,49 +158,72 @@ base_array(const KrEncryptedType *type, Node *node)
 	return (Node *) result;
 }
 
-static Node *
+static void
 unseal_array_comparison(ScalarArrayOpExpr *expr)
 {
 	KrComparison comparison;
-	ScalarArrayOpExpr *result;
 	Node *array;
 
 	if (!kr_search_comparison(&comparison, expr->opno, expr->args) || comparison.form != KR_ENC_ENC)
-		return NULL;
+		return;
 	array = base_array(comparison.type, lsecond(expr->args));
 	if (array == NULL)
-		return NULL;
-
-	result = makeNode(ScalarArrayOpExpr);
-	memcpy(result, expr, sizeof(ScalarArrayOpExpr));
-	result->opno = kr_search_operator(&comparison, KR_ENC_BASE);
-	result->opfuncid = get_opcode(result->opno);
-	result->args = list_make2(unseal(linitial(expr->args), NULL), array);
-	return (Node *) result;
+		return;
+	expr->opno = kr_search_operator(&comparison, KR_ENC_BASE);
+	expr->opfuncid = get_opcode(expr->opno);
+	expr->args = list_make2(linitial(expr->args), array);
 }
 
 /* The typmod coercion of a literal: sealed once, knowing the typmod. */
-static Node *
+static void
 unseal_coercion(FuncExpr *expr)
 {
 	const KrEncryptedType *type;
-	FuncExpr *result;
 	Node *arg;
 
 	if (!kr_search_maybe_ours(expr->funcid) || list_length(expr->args) != 3)
-		return NULL;
+		return;
 	arg = linitial(expr->args);
 	if (!is_scalar_literal(arg))
-		return NULL;
+		return;
 	type = kr_search_type_of(arg);
 	if (expr->funcid != type->coerce)
-		return NULL;
+		return;
+	expr->funcid = type->seal;
+	expr->args = list_make3(base_constant(type, (Const *) arg), lsecond(expr->args), lthird(expr->args));
+}
 
-	result = makeNode(FuncExpr);
-	memcpy(result, expr, sizeof(FuncExpr));
-	result->funcid = type->seal;
-	result->args = list_make3(base_constant(type, (Const *) arg), lsecond(expr->args), lthird(expr->args));
-	return (Node *) result;
+/* Changes what needs no other node, where it is: the tree is fresh from the parser. Tells whether literals are left. */
+static bool
+unseal_in_place(Node *node, bool *left)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			unseal_comparison((OpExpr *) node);
+			break;
+		case T_ScalarArrayOpExpr:
+			unseal_array_comparison((ScalarArrayOpExpr *) node);
+			break;
+		case T_FuncExpr:
+			unseal_coercion((FuncExpr *) node);
+			break;
+		case T_Var:
+			return false;
+		case T_Const:
+			if (kr_search_is_literal(node))
+				*left = true;
+			return false;
+		case T_Query:
+			return query_tree_walker((Query *) node, unseal_in_place, left, 0);
+		default:
+			break;
+	}
+	return expression_tree_walker(node, unseal_in_place, left);
 }
 
 static Node *
@@ -226,6 +240,7 @@ unseal_constant(Const *constant)
 	return (Node *) kr_search_operands(type, (Node *) base_array_constant(type, constant));
 }
 
+/* A literal anywhere else. */
 static Node *
 unseal(Node *node, void *context)
 {
@@ -233,27 +248,10 @@ unseal(Node *node, void *context)
 
 	if (node == NULL)
 		return NULL;
-	switch (nodeTag(node))
-	{
-		case T_OpExpr:
-		case T_DistinctExpr:
-		case T_NullIfExpr:
-			result = unseal_comparison((OpExpr *) node);
-			break;
-		case T_ScalarArrayOpExpr:
-			result = unseal_array_comparison((ScalarArrayOpExpr *) node);
-			break;
-		case T_FuncExpr:
-			result = unseal_coercion((FuncExpr *) node);
-			break;
-		case T_Const:
-			result = unseal_constant((Const *) node);
-			break;
-		case T_Query:
-			return (Node *) query_tree_mutator((Query *) node, unseal, context, 0);
-		default:
-			break;
-	}
+	if (IsA(node, Const))
+		result = unseal_constant((Const *) node);
+	if (IsA(node, Query))
+		return (Node *) query_tree_mutator((Query *) node, unseal, context, 0);
 	return result != NULL ? result : expression_tree_mutator(node, unseal, context);
 }
 
@@ -287,10 +285,18 @@ void
 kr_search_unseal_literals(Query *query)
 {
 	bool opened_value = kr_keys_opened_value;
+	bool left = false;
 
-	if (!kr_types_met_literal || !has_literal((Node *) query, NULL))
+	if (!kr_types_met_literal)
 		return;
-	query_tree_mutator(query, kr_pg_input_format() == KR_FORMAT_CIPHERTEXT ? keep : unseal, NULL,
-					   QTW_DONT_COPY_QUERY);
+	if (kr_pg_input_format() == KR_FORMAT_CIPHERTEXT)
+	{
+		if (has_literal((Node *) query, NULL))
+			query_tree_mutator(query, keep, NULL, QTW_DONT_COPY_QUERY);
+		return;
+	}
+	unseal_in_place((Node *) query, &left);
+	if (left)
+		query_tree_mutator(query, unseal, NULL, QTW_DONT_COPY_QUERY);
 	kr_keys_opened_value = opened_value;
 }

@@ -18,7 +18,6 @@
 #include "types/kept.h"
 #include "types/literal.h"
 #include "utils/datum.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 /* Strings and values of one query; what comes when they are full gets an envelope of its own each time. */
@@ -37,6 +36,7 @@ typedef struct Key
 typedef struct Literal
 {
 	Key key;
+	struct Literal *next; /* in its bucket */
 	const KrBaseType *type;
 	char *string;
 	struct varlena *value; /* what the parser got: an envelope, or a stand-in */
@@ -51,10 +51,16 @@ typedef struct StandIn
 	Key key;
 } StandIn;
 
+/* Most statements have a few: these need no table to be made. */
+#define KR_FEW_BUCKETS 16
+
 static struct
 {
 	MemoryContext context;
-	HTAB *table; /* NULL while there are none */
+	Literal *few[KR_FEW_BUCKETS]; /* the buckets while they are that many */
+	Literal **buckets;
+	uint32 nbuckets; /* a power of two */
+	uint32 count;
 	Size bytes;
 	const ParseState *query; /* the outermost state, of the query that is parsed */
 	KrKept kept;
@@ -157,15 +163,17 @@ is_parsing(const ErrorContextCallback *callback)
 static void
 wipe(void *owner)
 {
-	HASH_SEQ_STATUS scan;
-	Literal *literal;
-
-	if (literals.table == NULL || is_parsing(error_context_stack))
+	if (literals.count == 0 || is_parsing(error_context_stack))
 		return;
-	hash_seq_init(&scan, literals.table);
-	while ((literal = hash_seq_search(&scan)) != NULL)
-		wipe_literal(literal);
-	literals.table = NULL;
+	for (uint32 i = 0; i < literals.nbuckets; i++)
+	{
+		for (Literal *literal = literals.buckets[i]; literal != NULL; literal = literal->next)
+			wipe_literal(literal);
+	}
+	memset(literals.few, 0, sizeof(literals.few));
+	literals.buckets = literals.few;
+	literals.nbuckets = KR_FEW_BUCKETS;
+	literals.count = 0;
 	literals.query = NULL;
 	literals.bytes = 0;
 	MemoryContextReset(literals.context);
@@ -178,16 +186,63 @@ kr_types_forget_literals(const ParseState *pstate)
 		wipe(NULL);
 }
 
+/* What is kept outlives each reset of its memory. */
 static void
 begin(void)
 {
-	HASHCTL control = { .keysize = sizeof(Key), .entrysize = sizeof(Literal) };
+	literals.context = AllocSetContextCreate(TopMemoryContext, "keyring literals", ALLOCSET_SMALL_SIZES);
+	literals.buckets = literals.few;
+	literals.nbuckets = KR_FEW_BUCKETS;
+	kr_types_keep(&literals.kept, TopMemoryContext, wipe, NULL);
+}
 
-	if (literals.context == NULL)
-		literals.context = AllocSetContextCreate(TopMemoryContext, "keyring literals", ALLOCSET_SMALL_SIZES);
-	control.hcxt = literals.context;
-	literals.table = hash_create("keyring literals", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	kr_types_keep(&literals.kept, literals.context, wipe, NULL);
+static inline Literal **
+bucket_of(const Key *key)
+{
+	return &literals.buckets[key->hash & (literals.nbuckets - 1)];
+}
+
+static Literal *
+look_up(const Key *key)
+{
+	Literal *literal;
+
+	if (literals.count == 0)
+		return NULL;
+	for (literal = *bucket_of(key); literal != NULL; literal = literal->next)
+	{
+		if (memcmp(&literal->key, key, sizeof(Key)) == 0)
+			return literal;
+	}
+	return NULL;
+}
+
+static void
+put(Literal *literal)
+{
+	Literal **bucket = bucket_of(&literal->key);
+
+	literal->next = *bucket;
+	*bucket = literal;
+}
+
+static void
+grow(void)
+{
+	Literal **smaller = literals.buckets;
+	uint32 n = literals.nbuckets;
+	Literal *next;
+
+	literals.nbuckets *= 8;
+	literals.buckets = MemoryContextAllocZero(literals.context, literals.nbuckets * sizeof(Literal *));
+	for (uint32 i = 0; i < n; i++)
+	{
+		for (Literal *literal = smaller[i]; literal != NULL; literal = next)
+		{
+			next = literal->next;
+			put(literal);
+		}
+	}
 }
 
 bool
@@ -220,16 +275,6 @@ kr_types_may_stand_in(FunctionCallInfo fcinfo)
 		((here < flinfo && flinfo < parser) || (parser < flinfo && flinfo < here));
 }
 
-/* What the parser got for this literal before, or NULL. */
-static Literal *
-find(const KrBaseType *base, const char *string)
-{
-	Key key = key_of(base, string);
-	Literal *literal = literals.table ? hash_search(literals.table, &key, HASH_FIND, NULL) : NULL;
-
-	return literal != NULL && memcmp(literal->string, string, key.len) == 0 ? literal : NULL;
-}
-
 static struct varlena *
 copy_of(const Literal *literal)
 {
@@ -242,36 +287,54 @@ copy_of(const Literal *literal)
 struct varlena *
 kr_types_recall_literal(const KrBaseType *base, const char *string)
 {
-	Literal *literal = find(base, string);
+	Literal *literal;
+	Key key;
 
-	if (literal == NULL || (!literal->stands_in && !kr_keys_is_openable(literal->value)))
+	if (literals.count == 0)
+		return NULL;
+	key = key_of(base, string);
+	literal = look_up(&key);
+	if (literal == NULL || memcmp(literal->string, string, key.len) != 0)
+		return NULL;
+	if (!literal->stands_in && !kr_keys_is_openable(literal->value))
 		return NULL;
 	return copy_of(literal);
 }
 
+static Literal *
+new_literal(const Key *key)
+{
+	Literal *literal;
+
+	if (literals.count >= 2 * literals.nbuckets)
+		grow();
+	literal = MemoryContextAlloc(literals.context, sizeof(Literal));
+	literal->key = *key;
+	put(literal);
+	literals.count++;
+	return literal;
+}
+
 /* Its place, with a copy of what the parser gets; NULL where there is no room for one more. */
 static Literal *
-enter(const KrBaseType *base, const char *string, const struct varlena *value)
+enter(const KrBaseType *base, const Key *key, const char *string, const struct varlena *value)
 {
-	Key key = key_of(base, string);
-	Size size = key.len + VARSIZE(value) + sizeof(Literal);
-	Literal *literal;
+	Size size = key->len + VARSIZE(value) + sizeof(Literal);
+	Literal *literal = look_up(key);
 	char *chunk;
-	bool found;
 
-	if (literals.bytes + size > KR_LITERALS_LIMIT)
-		return NULL;
-	if (literals.table == NULL)
-		begin();
-	chunk = MemoryContextAlloc(literals.context, VARSIZE(value) + key.len);
-	literal = hash_search(literals.table, &key, HASH_ENTER, &found);
 	/* an envelope that is not current any more, or another string with this hash, whose stand-in may be in use */
-	if (found && literal->stands_in)
+	if (literals.bytes + size > KR_LITERALS_LIMIT || (literal != NULL && literal->stands_in))
 		return NULL;
-	if (found)
+	if (literals.context == NULL)
+		begin();
+	chunk = MemoryContextAlloc(literals.context, VARSIZE(value) + key->len);
+	if (literal != NULL)
 		wipe_literal(literal);
+	else
+		literal = new_literal(key);
 	memcpy(chunk, value, VARSIZE(value));
-	memcpy(chunk + VARSIZE(value), string, key.len);
+	memcpy(chunk + VARSIZE(value), string, key->len);
 	literal->type = base;
 	literal->value = (struct varlena *) chunk;
 	literal->string = chunk + VARSIZE(value);
@@ -283,7 +346,9 @@ enter(const KrBaseType *base, const char *string, const struct varlena *value)
 void
 kr_types_remember_literal(const KrBaseType *base, const char *string, const struct varlena *envelope)
 {
-	(void) enter(base, string, envelope);
+	Key key = key_of(base, string);
+
+	(void) enter(base, &key, string, envelope);
 }
 
 struct varlena *
@@ -294,7 +359,7 @@ kr_types_stand_in(const KrBaseType *base, const char *string, Datum plain)
 	Literal *literal;
 
 	SET_VARSIZE(&stand_in, sizeof(stand_in));
-	literal = enter(base, string, (struct varlena *) &stand_in);
+	literal = enter(base, &stand_in.key, string, (struct varlena *) &stand_in);
 	if (literal == NULL)
 		return NULL;
 	old = MemoryContextSwitchTo(literals.context);
@@ -312,9 +377,9 @@ kr_types_literal_plain(const struct varlena *value, Datum *plain)
 	const StandIn *stand_in = (const StandIn *) value;
 	Literal *literal;
 
-	if (literals.table == NULL || VARSIZE_ANY(value) != sizeof(StandIn))
+	if (VARSIZE_ANY(value) != sizeof(StandIn))
 		return false;
-	literal = hash_search(literals.table, &stand_in->key, HASH_FIND, NULL);
+	literal = look_up(&stand_in->key);
 	if (literal == NULL || !literal->stands_in)
 		return false;
 	*plain = datumCopy(literal->plain, literal->type->by_value, literal->type->typlen);
