@@ -19,6 +19,7 @@
 #include "search/created.h"
 #include "search/expr.h"
 #include "search/fresh.h"
+#include "search/hidden.h"
 #include "search/hooks.h"
 #include "search/inline.h"
 #include "search/literals.h"
@@ -191,11 +192,13 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 	KrPlanning around = kr_types_planning;
 	bool hook_follows = kr_types_hook_follows;
 	planner_hook_type next = next_planner ? next_planner : standard_planner;
+	List *hidden;
 
 	if (!kr_search_active())
 		return next(parse, query_string, cursor_options, params);
 
 	kr_search_prepare(parse, params);
+	hidden = kr_search_hide_casts(parse);
 	kr_search_planning++;
 	kr_types_planning = (KrPlanning){ true, error_context_stack };
 	kr_types_hook_follows = false; /* of an SQL function, the planner parses the expression that it puts in its place */
@@ -204,6 +207,8 @@ plan(Query *parse, const char *query_string, int cursor_options, ParamListInfo p
 		result = next(parse, query_string, cursor_options, kr_search_bound_params(params));
 		if (cursor_options & CURSOR_OPT_SCROLL)
 			kr_search_scroll_envelopes(parse, result);
+		if (hidden != NIL)
+			kr_search_show_casts(result, hidden);
 	}
 	PG_FINALLY();
 	{
