@@ -24,7 +24,8 @@
  * Deterministic collations agree on what is equal, so the comparison takes that of
  * the column, which is the index's. Under any other collation plaintexts are compared.
  *
- * Runs for each planning and finds its own work done when it meets it again.
+ * Runs for each planning and finds its own work done when it meets it again. Changes nodes where they are: the planner
+ * hook's tree is its own, and each comparison stays one, whoever points to it.
  */
 #include "postgres.h"
 
@@ -40,14 +41,6 @@
 #include "search/uncast.h"
 #include "search/widen.h"
 #include "utils/lsyscache.h"
-
-/* The queries around an expression, innermost first: a Var counts its levels among them. */
-typedef struct OperandContext
-{
-	List *queries;
-	bool filtering; /* in WHERE or ON of the innermost: before any grouping */
-	ParamListInfo params;
-} OperandContext;
 
 /*
  * Whether the values of expr carry tokens, as its typmod promises. A cast to such a
@@ -108,19 +101,21 @@ is_stored(Query *query, Var *var)
 
 /* Whether expr reads a searchable column of a table, whose values all went through the typmod coercion. */
 static bool
-is_stored_searchable(const KrEncryptedType *type, Node *expr, OperandContext *context)
+is_stored_searchable(const KrEncryptedType *type, Node *expr, const KrScope *scope)
 {
 	Var *var = (Var *) expr;
 
-	if (!IsA(expr, Var) || !is_searchable(type, expr) || (int) var->varlevelsup >= list_length(context->queries))
+	if (!IsA(expr, Var) || !is_searchable(type, expr))
 		return false;
-	return is_stored(list_nth(context->queries, var->varlevelsup), var);
+	for (Index level = var->varlevelsup; level > 0 && scope != NULL; level--)
+		scope = scope->outer;
+	return scope != NULL && is_stored(scope->query, var);
 }
 
 static bool
-has_token(const KrEncryptedType *type, Node *expr, OperandContext *context)
+has_token(const KrEncryptedType *type, Node *expr, const KrScope *scope)
 {
-	return kr_search_is_operand(type, expr) || is_stored_searchable(type, expr, context);
+	return kr_search_is_operand(type, expr) || is_stored_searchable(type, expr, scope);
 }
 
 /* A row, a sub-query, or a parameter of a function that is being inlined, which one of them may replace. */
@@ -177,7 +172,7 @@ static bool
 is_equality(KrComparison *out, Oid opno, List *args, Oid collation)
 {
 	return kr_search_comparison(out, opno, args) && (out->comparator == KR_EQ || out->comparator == KR_NE) &&
-		(!OidIsValid(collation) || get_collation_isdeterministic(collation));
+		kr_search_is_deterministic(collation);
 }
 
 /* The collation of a searchable expression, whatever COLLATE says around it. */
@@ -191,16 +186,16 @@ own_collation(Node *searchable)
 
 /* With a value of another type a column is compared by tokens only if it is sure to have them. */
 static bool
-is_narrowable(Oid opno, List *args, OperandContext *context)
+is_narrowable(Oid opno, List *args, const KrScope *scope)
 {
 	Node *column = kr_search_narrowable(opno, args);
 
-	return column != NULL && is_stored_searchable(kr_search_type_of(column), column, context);
+	return column != NULL && is_stored_searchable(kr_search_type_of(column), column, scope);
 }
 
 /* The operands of expr are already treated. */
 static void
-give_token(OpExpr *expr, OperandContext *context)
+give_token(OpExpr *expr, const KrScope *scope)
 {
 	KrComparison comparison;
 	const KrEncryptedType *type;
@@ -216,12 +211,12 @@ give_token(OpExpr *expr, OperandContext *context)
 	if (is_searchable(type, left))
 	{
 		searchable = left;
-		right = tokened(type, right, is_stored_searchable(type, left, context));
+		right = tokened(type, right, is_stored_searchable(type, left, scope));
 	}
 	else if (is_searchable(type, right) && !IsA(expr, NullIfExpr))
 	{
 		searchable = right;
-		left = tokened(type, left, is_stored_searchable(type, right, context));
+		left = tokened(type, left, is_stored_searchable(type, right, scope));
 	}
 	else
 		/* also for a NULLIF whose first operand would change its type, which is the result's */
@@ -229,7 +224,7 @@ give_token(OpExpr *expr, OperandContext *context)
 
 	expr->opno = kr_search_operator(&comparison, KR_ENC_ENC);
 	expr->opfuncid = comparing_function(&comparison, expr->opno,
-										has_token(type, left, context) && has_token(type, right, context));
+										has_token(type, left, scope) && has_token(type, right, scope));
 	expr->inputcollid = own_collation(searchable);
 	expr->args = list_make2(left, right);
 }
@@ -252,7 +247,7 @@ open_once(ScalarArrayOpExpr *expr)
 }
 
 static void
-give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
+give_tokens(ScalarArrayOpExpr *expr, const KrScope *scope)
 {
 	KrComparison comparison;
 	Node *left;
@@ -265,7 +260,7 @@ give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
 	right = lsecond(expr->args);
 	if (!is_searchable(comparison.type, left))
 		return;
-	tokens = has_token(comparison.type, left, context);
+	tokens = has_token(comparison.type, left, scope);
 
 	if (!kr_search_is_operand(comparison.type, right))
 		right = only_compared(comparison.type, kr_search_operands(comparison.type, right), tokens);
@@ -276,86 +271,44 @@ give_tokens(ScalarArrayOpExpr *expr, OperandContext *context)
 
 	/* a timestamp is another moment when the time zone has changed within the statement */
 	if (tokens && !(comparison.type->base->oid == TIMESTAMPTZOID && ((FuncExpr *) right)->funcid == comparison.type->fittings))
-		kr_search_hash_operands(expr, linitial(((FuncExpr *) right)->args), comparison.type->token_eq, context->params);
-}
-
-static bool give_tokens_walker(Node *node, OperandContext *context);
-
-static void
-give_tokens_in_query(Query *query, OperandContext *context)
-{
-	bool filtering = context->filtering;
-
-	context->filtering = false;
-	context->queries = lcons(query, context->queries);
-	query_tree_walker(query, give_tokens_walker, context, 0);
-	context->queries = list_delete_first(context->queries);
-	context->filtering = filtering;
+		kr_search_hash_operands(expr, linitial(((FuncExpr *) right)->args), comparison.type->token_eq, scope->params);
 }
 
 static void
-give_tokens_to_comparison(OpExpr *expr, OperandContext *context)
+give_tokens_to_comparison(OpExpr *expr, const KrScope *scope)
 {
-	if (context->filtering)
-		kr_search_uncast(expr);
-	if (is_narrowable(expr->opno, expr->args, context))
-		kr_search_narrow(expr);
-	kr_search_widen(expr);
-	give_token(expr, context);
+	KrComparison ignored;
+
+	/* operators of keyring that have no other form are what most comparisons are */
+	if (!kr_search_comparison(&ignored, expr->opno, expr->args))
+	{
+		if (scope->filtering)
+			kr_search_uncast(expr);
+		if (is_narrowable(expr->opno, expr->args, scope))
+			kr_search_narrow(expr);
+		kr_search_widen(expr);
+	}
+	give_token(expr, scope);
 }
 
 static void
-give_tokens_to_array_comparison(ScalarArrayOpExpr *expr, OperandContext *context)
+give_tokens_to_array_comparison(ScalarArrayOpExpr *expr, const KrScope *scope)
 {
-	if (context->filtering)
+	if (scope->filtering)
 		kr_search_uncast_array(expr);
-	if (is_narrowable(expr->opno, expr->args, context))
+	if (is_narrowable(expr->opno, expr->args, scope))
 		kr_search_narrow_array(expr);
 	kr_search_widen_array(expr);
-	give_tokens(expr, context);
+	give_tokens(expr, scope);
 	open_once(expr);
 	kr_search_open_beside_array(expr);
 }
 
-/* Changes nodes where they are: the planner hook's tree is its own, and each comparison stays one, whoever points to it. */
-static bool
-give_tokens_walker(Node *node, OperandContext *context)
-{
-	if (node == NULL)
-		return false;
-	switch (nodeTag(node))
-	{
-		case T_Query:
-			give_tokens_in_query((Query *) node, context);
-			return false;
-		case T_OnConflictExpr:
-			/* an arbiter's predicate must stay equal to the predicate of the index that it names */
-			give_tokens_walker((Node *) ((OnConflictExpr *) node)->onConflictSet, context);
-			return give_tokens_walker(((OnConflictExpr *) node)->onConflictWhere, context);
-		case T_FromExpr:
-			context->filtering = true;
-			expression_tree_walker(node, give_tokens_walker, context);
-			context->filtering = false;
-			return false;
-		case T_OpExpr:
-		case T_DistinctExpr:
-		case T_NullIfExpr:
-			expression_tree_walker(node, give_tokens_walker, context);
-			give_tokens_to_comparison((OpExpr *) node, context);
-			return false;
-		case T_ScalarArrayOpExpr:
-			expression_tree_walker(node, give_tokens_walker, context);
-			give_tokens_to_array_comparison((ScalarArrayOpExpr *) node, context);
-			return false;
-		default:
-			return expression_tree_walker(node, give_tokens_walker, context);
-	}
-}
-
 void
-kr_search_give_tokens(Query *query, ParamListInfo params)
+kr_search_give_tokens(Node *comparison, const KrScope *scope)
 {
-	OperandContext context = { NIL, false, params };
-
-	give_tokens_in_query(query, &context);
+	if (IsA(comparison, ScalarArrayOpExpr))
+		give_tokens_to_array_comparison((ScalarArrayOpExpr *) comparison, scope);
+	else
+		give_tokens_to_comparison((OpExpr *) comparison, scope);
 }

@@ -7,10 +7,16 @@
 #include "nodes/params.h"
 #include "nodes/parsenodes.h"
 
-/*
- * Gives the operands of equality in a query about to be planned their tokens; changes the query in place. params are those
- * that the plan is made for, or NULL.
- */
-extern void kr_search_give_tokens(Query *query, ParamListInfo params);
+/* The queries around an expression: a Var counts its levels among them. */
+typedef struct KrScope
+{
+	Query *query; /* the innermost */
+	const struct KrScope *outer;
+	bool filtering;       /* in WHERE or ON of it: before any grouping */
+	ParamListInfo params; /* that the plan is made for, or NULL */
+} KrScope;
+
+/* Gives the operands of an equality in a query about to be planned their tokens; changes it in place. Their own are treated. */
+extern void kr_search_give_tokens(Node *comparison, const KrScope *scope);
 
 #endif

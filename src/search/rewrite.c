@@ -17,7 +17,6 @@
 #include "pg/guc.h"
 #include "search/bound.h"
 #include "search/created.h"
-#include "search/expr.h"
 #include "search/fresh.h"
 #include "search/hidden.h"
 #include "search/hooks.h"
@@ -30,8 +29,6 @@
 #include "search/rewrite.h"
 #include "search/scroll.h"
 #include "search/sorting.h"
-#include "search/uncast.h"
-#include "search/widen.h"
 #include "types/literal.h"
 #include "types/planning.h"
 
@@ -40,29 +37,34 @@ int kr_search_planning = 0;
 static post_parse_analyze_hook_type next_post_parse_analyze = NULL;
 static planner_hook_type next_planner = NULL;
 
-static bool
-is_comparison(Oid opno, List *args)
-{
-	KrComparison ignored;
+static bool prepare_walker(Node *node, KrScope *scope);
 
-	return kr_search_comparison(&ignored, opno, args) || kr_search_may_widen(opno, args) ||
-		kr_search_may_uncast(opno, args);
+static bool
+prepare_query(Query *query, const KrScope *outer, ParamListInfo params)
+{
+	KrScope scope = { query, outer, false, params };
+
+	kr_search_freshen(query);
+	kr_search_sort_rows_of(query, true);
+	query_tree_walker(query, prepare_walker, &scope, QTW_EXAMINE_SORTGROUP);
+	kr_search_group_by_token(query);
+	return false;
 }
 
-/* Prepares in place what can be, and finds out whether operands need the copying kind of work. */
 static bool
-prepare_walker(Node *node, bool *compares)
+prepare_walker(Node *node, KrScope *scope)
 {
 	if (node == NULL)
 		return false;
 	switch (nodeTag(node))
 	{
-		case T_Query:
-			kr_search_freshen((Query *) node);
-			kr_search_sort_rows_of((Query *) node, true);
-			query_tree_walker((Query *) node, prepare_walker, compares, QTW_EXAMINE_SORTGROUP);
-			kr_search_group_by_token((Query *) node);
+		case T_Var:
+		case T_Const:
+		case T_Param:
+		case T_RangeTblRef:
 			return false;
+		case T_Query:
+			return prepare_query((Query *) node, scope, scope->params);
 		case T_FieldStore:
 			kr_search_freshen_field((FieldStore *) node);
 			break;
@@ -71,36 +73,38 @@ prepare_walker(Node *node, bool *compares)
 			return false;
 		case T_Aggref:
 			kr_search_sort_rows(((Aggref *) node)->aggorder, ((Aggref *) node)->args, NIL, true);
-			expression_tree_walker(node, prepare_walker, compares);
+			expression_tree_walker(node, prepare_walker, scope);
 			kr_search_count_by_token((Aggref *) node);
 			return false;
 		case T_SetOperationStmt:
 			kr_search_sort_set_operation((SetOperationStmt *) node);
 			break;
+		case T_OnConflictExpr:
+			/* an arbiter's predicate must stay equal to the predicate of the index that it names */
+			prepare_walker((Node *) ((OnConflictExpr *) node)->onConflictSet, scope);
+			return prepare_walker(((OnConflictExpr *) node)->onConflictWhere, scope);
+		case T_FromExpr:
+			scope->filtering = true;
+			expression_tree_walker(node, prepare_walker, scope);
+			scope->filtering = false;
+			return false;
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
-			if (is_comparison(((OpExpr *) node)->opno, ((OpExpr *) node)->args))
-				*compares = true;
-			break;
 		case T_ScalarArrayOpExpr:
-			if (is_comparison(((ScalarArrayOpExpr *) node)->opno, ((ScalarArrayOpExpr *) node)->args))
-				*compares = true;
-			break;
+			expression_tree_walker(node, prepare_walker, scope);
+			kr_search_give_tokens(node, scope);
+			return false;
 		default:
 			break;
 	}
-	return expression_tree_walker(node, prepare_walker, compares);
+	return expression_tree_walker(node, prepare_walker, scope);
 }
 
 void
 kr_search_prepare(Query *query, ParamListInfo params)
 {
-	bool compares = false;
-
-	prepare_walker((Node *) query, &compares);
-	if (compares)
-		kr_search_give_tokens(query, params);
+	prepare_query(query, NULL, params);
 }
 
 /* What a query is analyzed for. */

@@ -65,13 +65,6 @@ token_operator(const KrEncryptedType *type, Oid sortop)
 	return sortop == type->gt[KR_ENC_ENC] ? type->token_gt : sortop;
 }
 
-/* What a nondeterministic collation finds equal may have different tokens: the comparison refuses it, as anywhere. */
-static bool
-has_tokens_for(Oid collation)
-{
-	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
-}
-
 static void
 by_token(List *clauses, List *targets, List *sorted)
 {
@@ -83,7 +76,9 @@ by_token(List *clauses, List *targets, List *sorted)
 		Node *key = get_sortgroupclause_expr(clause, targets);
 		const KrEncryptedType *type = kr_search_type_of(key);
 
-		if (type == NULL || KR_TYPMOD_MODE(exprTypmod(key)) != KR_TYPMOD_SEARCHABLE || !has_tokens_for(exprCollation(key)))
+		/* what a nondeterministic collation finds equal may have different tokens: the comparison refuses it, as anywhere */
+		if (type == NULL || KR_TYPMOD_MODE(exprTypmod(key)) != KR_TYPMOD_SEARCHABLE ||
+			!kr_search_is_deterministic(exprCollation(key)))
 			continue;
 		if (get_sortgroupref_clause_noerr(clause->tleSortGroupRef, sorted) == NULL)
 			clause->sortop = token_operator(type, clause->sortop);

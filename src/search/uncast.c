@@ -89,7 +89,7 @@ kr_search_uncast(OpExpr *expr)
 
 	operator= own_operator(type, expr->opno, left == NULL ? KR_BASE_ENC : right == NULL ? KR_ENC_BASE :
 																						  KR_ENC_ENC);
-	if (!OidIsValid(operator) || (OidIsValid(expr->inputcollid) && !get_collation_isdeterministic(expr->inputcollid)))
+	if (!OidIsValid(operator) || !kr_search_is_deterministic(expr->inputcollid))
 		return;
 	expr->opno = operator;
 	expr->opfuncid = get_opcode(operator);
@@ -110,7 +110,7 @@ kr_search_uncast_array(ScalarArrayOpExpr *expr)
 	if (type == NULL || exprType(lsecond(expr->args)) != type->base_array)
 		return;
 	operator= own_operator(type, expr->opno, KR_ENC_BASE);
-	if (!OidIsValid(operator) || (OidIsValid(expr->inputcollid) && !get_collation_isdeterministic(expr->inputcollid)))
+	if (!OidIsValid(operator) || !kr_search_is_deterministic(expr->inputcollid))
 		return;
 	expr->opno = operator;
 	expr->opfuncid = get_opcode(operator);
