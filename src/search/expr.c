@@ -6,7 +6,6 @@
 #include "postgres.h"
 
 #include "access/transam.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
@@ -53,12 +52,6 @@ kr_search_base_operator(const KrEncryptedType *type, Oid opno)
 
 	return GetSysCacheOid4(OPERNAMENSP, Anum_pg_operator_oid, CStringGetDatum(get_opname(opno)), ObjectIdGetDatum(base),
 						   ObjectIdGetDatum(base), ObjectIdGetDatum(PG_CATALOG_NAMESPACE));
-}
-
-bool
-kr_search_is_deterministic(Oid collation)
-{
-	return !OidIsValid(collation) || collation == DEFAULT_COLLATION_OID || get_collation_isdeterministic(collation);
 }
 
 const KrEncryptedType *
@@ -161,7 +154,7 @@ kr_search_is_operand(const KrEncryptedType *type, Node *expr)
 	if (!IsA(expr, FuncExpr))
 		return false;
 	function = ((FuncExpr *) expr)->funcid;
-	if (function == type->operand || function == type->operands)
+	if (function == type->operand || function == type->operands || function == type->compared)
 		return true;
 	return function == type->operand_self || function == type->operands_self || function == type->fitting ||
 		function == type->fittings;

@@ -46,9 +46,6 @@ extern Oid kr_search_base_operator(const KrEncryptedType *type, Oid opno);
 /* Whether a user-made operator or type may be one of ours; those of the server itself are not looked up. */
 #define kr_search_maybe_ours(oid) ((oid) >= FirstNormalObjectId)
 
-/* Whether values are equal under a collation only if their bytes are; cheap for the default one, which most comparisons have. */
-extern bool kr_search_is_deterministic(Oid collation);
-
 /* The encrypted type of an expression, or of its elements; NULL for others. */
 extern const KrEncryptedType *kr_search_type_of(Node *expr);
 extern const KrEncryptedType *kr_search_element_type_of(Node *expr);

@@ -40,6 +40,7 @@
 #include "search/operands.h"
 #include "search/uncast.h"
 #include "search/widen.h"
+#include "types/compare.h"
 #include "utils/lsyscache.h"
 
 /*
@@ -143,9 +144,12 @@ only_compared(const KrEncryptedType *type, Expr *operand, bool sure)
 {
 	FuncExpr *call = (FuncExpr *) operand;
 
-	if (sure && IsA(operand, FuncExpr) && (call->funcid == type->operand || call->funcid == type->operands) &&
-		!may_vary((Node *) call->args, NULL))
-		call->funcvariadic = true;
+	if (!sure || !IsA(operand, FuncExpr) || (call->funcid != type->operand && call->funcid != type->operands) ||
+		may_vary((Node *) call->args, NULL))
+		return (Node *) operand;
+	if (call->funcid == type->operand)
+		call->funcid = type->compared;
+	call->funcvariadic = true;
 	return (Node *) operand;
 }
 
@@ -172,7 +176,7 @@ static bool
 is_equality(KrComparison *out, Oid opno, List *args, Oid collation)
 {
 	return kr_search_comparison(out, opno, args) && (out->comparator == KR_EQ || out->comparator == KR_NE) &&
-		kr_search_is_deterministic(collation);
+		kr_types_keeps_equality(collation);
 }
 
 /* The collation of a searchable expression, whatever COLLATE says around it. */

@@ -23,6 +23,7 @@
 #include "optimizer/optimizer.h"
 #include "search/expr.h"
 #include "search/sorting.h"
+#include "types/compare.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
@@ -78,7 +79,7 @@ by_token(List *clauses, List *targets, List *sorted)
 
 		/* what a nondeterministic collation finds equal may have different tokens: the comparison refuses it, as anywhere */
 		if (type == NULL || KR_TYPMOD_MODE(exprTypmod(key)) != KR_TYPMOD_SEARCHABLE ||
-			!kr_search_is_deterministic(exprCollation(key)))
+			!kr_types_keeps_equality(exprCollation(key)))
 			continue;
 		if (get_sortgroupref_clause_noerr(clause->tleSortGroupRef, sorted) == NULL)
 			clause->sortop = token_operator(type, clause->sortop);

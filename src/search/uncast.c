@@ -20,6 +20,7 @@
 #include "nodes/nodeFuncs.h"
 #include "search/expr.h"
 #include "search/uncast.h"
+#include "types/compare.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -89,7 +90,7 @@ kr_search_uncast(OpExpr *expr)
 
 	operator= own_operator(type, expr->opno, left == NULL ? KR_BASE_ENC : right == NULL ? KR_ENC_BASE :
 																						  KR_ENC_ENC);
-	if (!OidIsValid(operator) || !kr_search_is_deterministic(expr->inputcollid))
+	if (!OidIsValid(operator) || !kr_types_keeps_equality(expr->inputcollid))
 		return;
 	expr->opno = operator;
 	expr->opfuncid = get_opcode(operator);
@@ -110,7 +111,7 @@ kr_search_uncast_array(ScalarArrayOpExpr *expr)
 	if (type == NULL || exprType(lsecond(expr->args)) != type->base_array)
 		return;
 	operator= own_operator(type, expr->opno, KR_ENC_BASE);
-	if (!OidIsValid(operator) || !kr_search_is_deterministic(expr->inputcollid))
+	if (!OidIsValid(operator) || !kr_types_keeps_equality(expr->inputcollid))
 		return;
 	expr->opno = operator;
 	expr->opfuncid = get_opcode(operator);

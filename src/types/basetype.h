@@ -95,6 +95,7 @@ typedef struct KrEncryptedType
 
 	/* STABLE: make an operand that carries a token; they keep their last result */
 	Oid operand;       /* keyring_text_operand(text) */
+	Oid compared;      /* keyring_text_compared(text): the same, declared to cost nothing, for what stays the same during a scan */
 	Oid operand_self;  /* keyring_text_operand(encrypted_text): passes through what has a token */
 	Oid operands;      /* keyring_text_operands(text[]) returns encrypted_text[] */
 	Oid operands_self; /* keyring_text_operands(encrypted_text[]) */

@@ -117,6 +117,7 @@ fill_type(KrEncryptedType *out, const KrBaseType *base, Oid enc, Oid schema)
 		return search.complete && OidIsValid(out->array) && OidIsValid(out->base_array);
 
 	out->operand = find_function(&search, "operand", 1, base->oid, InvalidOid, InvalidOid);
+	out->compared = find_function(&search, "compared", 1, base->oid, InvalidOid, InvalidOid);
 	out->operand_self = find_function(&search, "operand", 1, enc, InvalidOid, InvalidOid);
 	out->operands = find_function(&search, "operands", 1, out->base_array, InvalidOid, InvalidOid);
 	out->operands_self = find_function(&search, "operands", 1, out->array, InvalidOid, InvalidOid);

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_collation.h"
 #include "nodes/primnodes.h"
 #include "types/compare.h"
 #include "types/envelope.h"
@@ -31,9 +32,15 @@ kr_types_compare_call_new(FunctionCallInfo fcinfo)
 }
 
 bool
+kr_types_keeps_equality(Oid collation)
+{
+	return !OidIsValid(collation) || collation == DEFAULT_COLLATION_OID || get_collation_isdeterministic(collation);
+}
+
+bool
 kr_types_is_deterministic(const KrBaseType *base, Oid collation)
 {
-	return !base->collatable || !OidIsValid(collation) || get_collation_isdeterministic(collation);
+	return !base->collatable || kr_types_keeps_equality(collation);
 }
 
 void

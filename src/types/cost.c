@@ -44,7 +44,8 @@ has_token(const KrEncryptedType *type, Node *side)
 	const FuncExpr *call = (const FuncExpr *) side;
 
 	if (IsA(side, FuncExpr) &&
-		(call->funcid == type->operand || call->funcid == type->operand_self || call->funcid == type->fitting))
+		(call->funcid == type->operand || call->funcid == type->compared || call->funcid == type->operand_self ||
+		 call->funcid == type->fitting))
 		return true;
 	return exprType(side) == type->oid && KR_TYPMOD_MODE(exprTypmod(side)) == KR_TYPMOD_SEARCHABLE;
 }

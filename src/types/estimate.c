@@ -80,7 +80,8 @@ below_operand(Node *node)
 		return node;
 	type = kr_types_lookup(call->funcresulttype);
 	if (type == NULL ||
-		(call->funcid != type->operand && call->funcid != type->operand_self && call->funcid != type->fitting))
+		(call->funcid != type->operand && call->funcid != type->compared && call->funcid != type->operand_self &&
+		 call->funcid != type->fitting))
 		return node;
 	return linitial(call->args);
 }
