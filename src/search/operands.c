@@ -40,7 +40,6 @@
 #include "search/operands.h"
 #include "search/uncast.h"
 #include "search/widen.h"
-#include "types/compare.h"
 #include "utils/lsyscache.h"
 
 /*

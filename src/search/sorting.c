@@ -23,7 +23,6 @@
 #include "optimizer/optimizer.h"
 #include "search/expr.h"
 #include "search/sorting.h"
-#include "types/compare.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 

@@ -20,7 +20,6 @@
 #include "nodes/nodeFuncs.h"
 #include "search/expr.h"
 #include "search/uncast.h"
-#include "types/compare.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 

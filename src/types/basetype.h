@@ -95,7 +95,7 @@ typedef struct KrEncryptedType
 
 	/* STABLE: make an operand that carries a token; they keep their last result */
 	Oid operand;       /* keyring_text_operand(text) */
-	Oid compared;      /* keyring_text_compared(text): the same, declared to cost nothing, for what stays the same during a scan */
+	Oid compared;      /* keyring_text_compared(text): the same for what does not change in a scan, declared to cost nothing */
 	Oid operand_self;  /* keyring_text_operand(encrypted_text): passes through what has a token */
 	Oid operands;      /* keyring_text_operands(text[]) returns encrypted_text[] */
 	Oid operands_self; /* keyring_text_operands(encrypted_text[]) */
@@ -152,6 +152,9 @@ extern struct varlena *kr_types_seal(const KrBaseType *base, Datum plain, int32 
 extern bool kr_types_generic_equal(const KrBaseType *self, Datum a, Datum b);
 extern uint32 kr_types_generic_hash(const KrBaseType *self, Datum plain);
 extern int kr_types_generic_compare(const KrBaseType *self, Datum a, Datum b, Oid collation);
+
+/* Whether a collation, or none, finds equal only what has the same bytes; cheap for the default one, the one of most columns. */
+extern bool kr_types_keeps_equality(Oid collation);
 
 #ifdef WORDS_BIGENDIAN
 #error "keyring seals numeric and jsonb as little-endian machines store them"

@@ -55,10 +55,6 @@ kr_types_token_in_place(Datum value)
 /* The memo of this call site, made when it is first needed. */
 extern KrMemo *kr_types_call_memo(KrCompareCall *call, FunctionCallInfo fcinfo);
 
-/* Whether a collation, or none, finds equal only what has the same bytes; cheap for the default one, which most comparisons have. */
-extern bool kr_types_keeps_equality(Oid collation);
-
-/* The same check for sorting, which needs no error. */
 extern bool kr_types_is_deterministic(const KrBaseType *base, Oid collation);
 
 #endif
