@@ -151,11 +151,10 @@ show_in_changed_rows(ModifyTable *node, List *casts)
 	ListCell *lc;
 
 	foreach(lc, node->returningLists)
-	{
-		if (lfirst(lc) != node->plan.targetlist)
-			show(lfirst(lc), copyObject(casts));
-	}
-	show(node->plan.targetlist, casts);
+		show(lfirst(lc), lnext(node->returningLists, lc) != NULL ? copyObject(casts) : casts);
+
+	/* a copy until now, for those who only look; the executor does this, too */
+	node->plan.targetlist = linitial(node->returningLists);
 }
 
 /* LIMIT can do nothing else. Of what workers find, they open the values. */

@@ -122,13 +122,14 @@ cast_targets(List *targets)
 		TargetEntry *entry = lfirst_node(TargetEntry, lc);
 		Node *expr = (Node *) entry->expr;
 		const KrEncryptedType *type = kr_search_type_of(expr);
+		const KrEncryptedType *of_array;
 
-		if (!is_foreign(entry))
+		if (entry->resjunk)
 			continue;
 		if (type != NULL)
 			entry->expr = native_value(type, entry);
-		else
-			entry->expr = native_array(kr_search_element_type_of(expr), expr);
+		else if ((of_array = kr_search_element_type_of(expr)) != NULL)
+			entry->expr = native_array(of_array, expr);
 	}
 }
 
