@@ -7,9 +7,10 @@
  *
  * Usage: roundtrip BATCHES REQUESTS ROWS simple|extended|prepared { OPTIONS SQL }...
  *
- * Each pair is a session, with server options as in PGOPTIONS. The parameter is a number between 1 and ROWS, as text, the
- * same ones in each session. First comes a line with the pids of the backends. A line for each batch has, for each session, the nanoseconds per request by the clock and of
- * its backend on a processor.
+ * Each pair is a session, with server options as in PGOPTIONS. The parameter is a number between 1 and ROWS, as text, drawn
+ * for each session anew: the second one that asks for a row finds it in the processor's cache. For the same reason the order
+ * of the sessions is reversed each time. First comes a line with the pids of the backends. A line for each batch has, for each
+ * session, the nanoseconds per request by the clock and of its backend on a processor.
  */
 #include <inttypes.h>
 #include <libpq-fe.h>
@@ -143,6 +144,7 @@ main(int argc, char **argv)
 	int count = (argc - 5) / 2;
 	Session sessions[MAX_SESSIONS];
 	char(*parameters)[12];
+	int64_t ns[MAX_SESSIONS][2];
 
 	if (batches < 1 || requests < 1 || rows < 1 || count > MAX_SESSIONS)
 		die("usage: roundtrip BATCHES REQUESTS ROWS simple|extended|prepared { OPTIONS SQL }...", NULL);
@@ -161,16 +163,16 @@ main(int argc, char **argv)
 	/* the first batches warm up; they also make the server choose its generic plan */
 	for (int round = -5; round < batches; round++)
 	{
-		for (int i = 0; i < requests; i++)
-			snprintf(parameters[i], sizeof(*parameters), "%ld", 1 + random() % rows);
-		for (int i = 0; i < count; i++)
+		for (int turn = 0; turn < count; turn++)
 		{
-			int64_t ns[2];
+			int i = round % 2 == 0 ? turn : count - 1 - turn;
 
-			run_batch(&sessions[i], mode, parameters, requests, ns);
-			if (round >= 0)
-				printf("%" PRId64 " %" PRId64 "%c", ns[0], ns[1], i < count - 1 ? ' ' : '\n');
+			for (int j = 0; j < requests; j++)
+				snprintf(parameters[j], sizeof(*parameters), "%ld", 1 + random() % rows);
+			run_batch(&sessions[i], mode, parameters, requests, ns[i]);
 		}
+		for (int i = 0; i < count && round >= 0; i++)
+			printf("%" PRId64 " %" PRId64 "%c", ns[i][0], ns[i][1], i < count - 1 ? ' ' : '\n');
 	}
 	for (int i = 0; i < count; i++)
 		PQfinish(sessions[i].connection);
