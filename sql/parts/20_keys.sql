@@ -42,7 +42,7 @@ CREATE FUNCTION keyring_destroy_key(key_id integer, force boolean DEFAULT false)
     RETURNS void LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keyring_destroy_key';
 REVOKE ALL ON FUNCTION keyring_destroy_key(integer, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION keyring_destroy_key(integer, boolean) IS
-    'erases the wrap of a staged or deprecated key, for good; refused while any value needs it, unless a superuser sets force';
+    'erases the wrap of a staged or deprecated key, for good; refused while any value needs it, or did since the call began, unless a superuser sets force';
 
 CREATE FUNCTION keyring_flush_cache()
     RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keyring_flush_cache';
