@@ -29,7 +29,7 @@
 #define KR_BEAT_NAP_MS 50
 #define KR_BEAT_NAPS 40
 
-/* one request may be several calls to the provider */
+/* one request may be several calls to the provider, at the most: a check in full, or one of a resource */
 #define KR_CALLS_PER_REQUEST 5
 
 typedef enum KrRequestState

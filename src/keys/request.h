@@ -14,7 +14,8 @@ typedef enum KrRequestOp
 {
 	KR_REQUEST_CREATE,  /* key: uuid, provider, resource of the new one; other: a key to take the token key from */
 	KR_REQUEST_REWRAP,  /* key: to be wrapped under the KEK's current version */
-	KR_REQUEST_CHECK,   /* key: unwrapped and verified live, whatever the cache says */
+	KR_REQUEST_CHECK,   /* key: unwrapped and verified live, whatever the cache says; in full: also what its owner grants,
+						 * and a wrap of something made up, since a key may be readable and not writable */
 	KR_REQUEST_TRY,     /* key: uuid, provider, resource: all that making a key would do, with material that is thrown away */
 	KR_REQUEST_IDENTIFY /* key: provider */
 } KrRequestOp;
@@ -23,12 +24,13 @@ typedef struct KrRequest
 {
 	KrRequestOp op;
 	bool has_other;
+	bool in_full; /* of CHECK */
 	bool may_create_root_key;
 	KrWrapped key;
 	KrWrapped other;
 } KrRequest;
 
-/* How far a TRY has come: status is that of this step. */
+/* How far a TRY or a CHECK in full has come: status, or of a CHECK wrap_status, is that of this step. */
 typedef enum KrTryStep
 {
 	KR_TRY_CREDENTIALS,
@@ -46,6 +48,11 @@ typedef struct KrRequestResult
 	KrStatus describe_status;
 	KrKmsReport describe_report;
 	KrKmsDescription description;
+	KrStatus probe_status; /* with its report and permissions: of TRY and a CHECK in full */
+	KrKmsReport probe_report;
+	KrKmsPermissions permissions;
+	KrStatus wrap_status; /* of a CHECK in full: of making a wrap, or of opening it */
+	KrKmsReport wrap_report;
 	KrKmsWrap wrap; /* of CREATE and REWRAP */
 	uint8 check_value[KR_HMACBYTES];
 	uint8 token_key_id[KR_TOKEN_KEY_IDBYTES];
