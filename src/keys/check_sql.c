@@ -54,6 +54,17 @@ put_report(ReturnSetInfo *rsinfo, const char *step, KrStatus status, const char 
 		put_step(rsinfo, step, status, words_of(status, report), report->hint);
 }
 
+/* Who this server is to the service. False: nobody, and nothing else was tried. */
+static bool
+put_credentials(ReturnSetInfo *rsinfo, const KrRequestResult *result)
+{
+	bool good = result->reached != KR_TRY_CREDENTIALS;
+
+	put_report(rsinfo, "credentials", good ? KR_OK : result->status,
+			   result->identity[0] ? result->identity : "none are needed", &result->report);
+	return good;
+}
+
 /*
  * What the service says of the wrapping key. Its purpose and state are steps of their own where there are such
  * things: a state that does not allow wrapping fails there, and not the reading of it.
@@ -111,7 +122,7 @@ put_wrap(ReturnSetInfo *rsinfo, const KrRequestResult *result)
 {
 	const char *version = result->wrap.kek_version;
 
-	if (result->reached == KR_TRY_CREDENTIALS)
+	if (result->reached < KR_TRY_WRAP)
 		return;
 	if (result->reached == KR_TRY_UNWRAP && result->wrap_status != KR_OK)
 		put_step(rsinfo, "wrap", result->wrap_status,
@@ -129,6 +140,8 @@ put_check(ReturnSetInfo *rsinfo, const KrKeyRow *row, const KrRequestResult *res
 {
 	bool current = strcmp(result->description.current_version, row->wrapped.kek_version) == 0;
 
+	if (!put_credentials(rsinfo, result))
+		return;
 	put_metadata(rsinfo, result,
 				 psprintf("%s; this key is wrapped by %s", describe(&result->description), row->wrapped.kek_version),
 				 current ? "" : psprintf("SELECT keyring_rewrap_key(%d) wraps it by the current version.", row->id));
@@ -204,12 +217,8 @@ keyring_check_resource(PG_FUNCTION_ARGS)
 	request->op = KR_REQUEST_TRY;
 	kr_keys_random_uuid(request->key.uuid);
 	kr_keys_request(result, request);
-	if (result->reached == KR_TRY_CREDENTIALS)
-	{
-		put_report(rsinfo, "credentials", result->status, "", &result->report);
+	if (!put_credentials(rsinfo, result))
 		PG_RETURN_VOID();
-	}
-	put_step(rsinfo, "credentials", KR_OK, result->identity[0] ? result->identity : "none are needed", "");
 	put_metadata(rsinfo, result, describe(&result->description), "");
 	put_permissions(rsinfo, result);
 	put_report(rsinfo, "wrap", result->reached == KR_TRY_WRAP ? result->status : KR_OK,

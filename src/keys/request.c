@@ -29,8 +29,8 @@
 #define KR_BEAT_NAP_MS 50
 #define KR_BEAT_NAPS 40
 
-/* one request may be several calls to the provider, at the most: a check in full, or one of a resource */
-#define KR_CALLS_PER_REQUEST 5
+/* the calls to the provider that one request may be: a check in full has most */
+#define KR_CALLS_PER_REQUEST 6
 
 typedef enum KrRequestState
 {

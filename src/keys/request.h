@@ -14,8 +14,8 @@ typedef enum KrRequestOp
 {
 	KR_REQUEST_CREATE,  /* key: uuid, provider, resource of the new one; other: a key to take the token key from */
 	KR_REQUEST_REWRAP,  /* key: to be wrapped under the KEK's current version */
-	KR_REQUEST_CHECK,   /* key: unwrapped and verified live, whatever the cache says; in full: also what its owner grants,
-						 * and a wrap of something made up, since a key may be readable and not writable */
+	KR_REQUEST_CHECK,   /* key: unwrapped and verified live, whatever the cache says; in full: also who we are, what the
+						 * owner grants, and a wrap of something made up, since a key may be readable and not writable */
 	KR_REQUEST_TRY,     /* key: uuid, provider, resource: all that making a key would do, with material that is thrown away */
 	KR_REQUEST_IDENTIFY /* key: provider */
 } KrRequestOp;
@@ -30,10 +30,11 @@ typedef struct KrRequest
 	KrWrapped other;
 } KrRequest;
 
-/* How far a TRY or a CHECK in full has come: status, or of a CHECK wrap_status, is that of this step. */
+/* How far a TRY or a CHECK in full has come: status, or of a CHECK from WRAP on wrap_status, is that of this step. */
 typedef enum KrTryStep
 {
 	KR_TRY_CREDENTIALS,
+	KR_TRY_KEY, /* what there is to know of the wrapping key; of a CHECK, unwrapping what it wrapped */
 	KR_TRY_WRAP,
 	KR_TRY_UNWRAP
 } KrTryStep;
@@ -41,7 +42,7 @@ typedef enum KrTryStep
 typedef struct KrRequestResult
 {
 	KrTryStep reached;
-	char identity[KR_KMS_IDENTITYMAX]; /* of TRY and IDENTIFY */
+	char identity[KR_KMS_IDENTITYMAX]; /* of TRY, IDENTIFY and a CHECK in full */
 	KrStatus status;
 	KrKmsReport report;
 	bool other_failed; /* of CREATE: it was the other key that could not be had, so a third one may do */

@@ -261,10 +261,13 @@ after_unwrap_again(KrTask *task, KrStatus status)
 static void
 after_identify(KrTask *task, KrStatus status)
 {
-	if (status == KR_OK && task->request->op == KR_REQUEST_TRY)
-		go(task, KR_STAGE_DESCRIBE, KR_KMS_DESCRIBE);
-	else
+	if (status != KR_OK || task->request->op == KR_REQUEST_IDENTIFY)
+	{
 		end(task, status);
+		return;
+	}
+	task->result->reached = KR_TRY_KEY;
+	go(task, KR_STAGE_DESCRIBE, KR_KMS_DESCRIBE);
 }
 
 static void
@@ -371,7 +374,10 @@ kr_worker_first_stage(KrTask *task)
 			go(task, KR_STAGE_UNWRAP, KR_KMS_UNWRAP);
 			break;
 		case KR_REQUEST_CHECK:
-			go(task, KR_STAGE_DESCRIBE, KR_KMS_DESCRIBE);
+			if (task->request->in_full)
+				go(task, KR_STAGE_IDENTIFY, KR_KMS_IDENTIFY);
+			else
+				go(task, KR_STAGE_DESCRIBE, KR_KMS_DESCRIBE);
 			break;
 		case KR_REQUEST_TRY:
 		case KR_REQUEST_IDENTIFY:

@@ -119,7 +119,7 @@ $kms->control('reset_counters');
 sql_is(
 	$node,
 	'SELECT step, ok FROM keyring_check_key(2)',
-	join("\n", map { "$_|t" } qw(metadata purpose state permissions unwrap wrap)),
+	join("\n", map { "$_|t" } qw(credentials metadata purpose state permissions unwrap wrap)),
 	'all steps of a good key'
 );
 is($kms->count(test_permissions => $key), 1, 'permissions are asked for once');
@@ -189,6 +189,17 @@ $kms->fault(
 check_is('permissions true, unwrap true, wrap false', 'what was made up comes back damaged');
 $kms->control('clear_faults');
 check_is('permissions true, unwrap true, wrap true', 'all is well again');
+
+# without a credential nothing else is tried
+chmod 0644, $kms->{credentials_file};
+append_to_file($kms->{credentials_file}, "\n");
+sql_is($node, q(SELECT step, ok, detail ~ 'open to everybody', hint ~ 'chmod' FROM keyring_check_key(2)),
+	'credentials|f|t|t', 'a credentials file that others may read');
+chmod 0600, $kms->{credentials_file};
+sql_is($node, q(SELECT detail FROM keyring_check_key(2) WHERE step = 'credentials'),
+	$kms->{member}, 'who this server is');
+sql_is($node, q(SELECT detail FROM keyring_check_key(1) WHERE step = 'credentials'), 'none are needed',
+	'a managed key');
 
 # --- waiting for it -------------------------------------------------------------------------------------
 
