@@ -295,6 +295,23 @@ after_probe(KrTask *task, KrStatus status)
 		go(task, KR_STAGE_UNWRAP, KR_KMS_UNWRAP);
 }
 
+/* Who gave no answer now is not asked for more, unless it is what the check is for. */
+static void
+probe(KrTask *task, KrStatus described)
+{
+	KrRequestResult *result = task->result;
+	bool answered = described != KR_KMS_UNAVAILABLE && described != KR_KMS_THROTTLED;
+
+	if (answered)
+	{
+		go(task, KR_STAGE_PROBE, KR_KMS_PROBE);
+		return;
+	}
+	result->probe_report = result->describe_report;
+	/* who is nobody to a service needs no permission of anybody, and there is nothing to be known */
+	after_probe(task, result->identity[0] == '\0' ? KR_OK : described);
+}
+
 static void
 after_describe(KrTask *task, KrStatus status)
 {
@@ -303,12 +320,12 @@ after_describe(KrTask *task, KrStatus status)
 	{
 		kr_keys_kek_learned_of(&task->request->key, status, &task->result->description);
 		if (task->request->in_full)
-			go(task, KR_STAGE_PROBE, KR_KMS_PROBE);
+			probe(task, status);
 		else
 			go(task, KR_STAGE_UNWRAP, KR_KMS_UNWRAP);
 	}
 	else if (task->request->op == KR_REQUEST_TRY)
-		go(task, KR_STAGE_PROBE, KR_KMS_PROBE);
+		probe(task, status);
 	else
 		end(task, KR_OK);
 }

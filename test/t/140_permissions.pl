@@ -176,6 +176,17 @@ $kms->grant($key, $use);
 $kms->fault(kind => 'decrypt', key => $key, error => 'unavailable', count => 1000);
 check_is('permissions true, unwrap false', 'whoever gives no answer is not asked to wrap');
 $kms->control('clear_faults');
+$kms->fault(kind => 'get', key => $key, error => 'unavailable', count => 1000);
+$kms->control('reset_counters');
+like(
+	sql_value(
+		$node, q(SELECT string_agg(concat_ws(' ', step, coalesce(ok::text, detail)), '; ') FROM keyring_check_key(2))
+	),
+	qr/metadata false; permissions not known: could not read the metadata of .* the service cannot answer.*; unwrap true; wrap true$/,
+	'a service that has just not answered'
+);
+is($kms->count(test_permissions => $key), 0, 'and is not asked for permissions too');
+$kms->control('clear_faults');
 # the key itself, and not what was made up
 $kms->fault(kind => 'decrypt', key => $key, error => 'other_key', count => 2);
 check_is('permissions true, unwrap false, wrap true', 'a wrap that does not open, by a key that works');
