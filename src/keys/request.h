@@ -70,6 +70,9 @@ typedef struct KrRequestResult
 /* Posts a request and waits for its result, interruptible, with a deadline. result->status tells how it went. */
 extern void kr_keys_request(KrRequestResult *result, const KrRequest *request);
 
+/* A WARNING where the wrapping key can be used, and its metadata cannot be read: nobody will notice what becomes of it. */
+extern void kr_keys_warn_of_metadata(const KrRequestResult *result);
+
 /* Wakes the worker; false when there is none. */
 extern bool kr_keys_wake_worker(void);
 

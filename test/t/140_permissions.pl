@@ -201,6 +201,20 @@ check_is('permissions true, unwrap true, wrap false', 'what was made up comes ba
 $kms->control('clear_faults');
 check_is('permissions true, unwrap true, wrap true', 'all is well again');
 
+# without the role for metadata
+$kms->revoke($key, $viewer);
+my $words = '';
+$node->psql('postgres', 'SELECT keyring_activate(2)', stderr => \$words);
+like(
+	$words,
+	qr/WARNING:  could not read the metadata of the wrapping key: .*\nHINT:  .*${\command_for('k', $viewer)}/,
+	'activating warns'
+);
+$kms->grant($key, $viewer);
+$words = '';
+$node->psql('postgres', 'SELECT keyring_activate(2)', stderr => \$words);
+is($words, '', 'and not when there is no reason to');
+
 # without a credential nothing else is tried
 chmod 0644, $kms->{credentials_file};
 append_to_file($kms->{credentials_file}, "\n");
