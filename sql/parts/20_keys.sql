@@ -12,13 +12,13 @@ CREATE FUNCTION keyring_check_key(key_id integer, OUT step text, OUT ok boolean,
     RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'keyring_check_key';
 REVOKE ALL ON FUNCTION keyring_check_key(integer) FROM PUBLIC;
 COMMENT ON FUNCTION keyring_check_key(integer) IS
-    'asks the key''s provider now, whatever is cached: metadata of the wrapping key, unwrap, check value';
+    'asks the key''s provider now, whatever is cached: credentials, metadata of the wrapping key, permissions, unwrap, check value, wrap';
 
 CREATE FUNCTION keyring_check_resource(provider text, resource text, OUT step text, OUT ok boolean, OUT detail text, OUT hint text)
     RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'keyring_check_resource';
 REVOKE ALL ON FUNCTION keyring_check_resource(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION keyring_check_resource(text, text) IS
-    'does all that making a key would, and keeps nothing: name, credentials, metadata of the wrapping key, wrap, unwrap';
+    'does all that making a key would, and keeps nothing: name, credentials, metadata of the wrapping key, permissions, wrap, unwrap';
 
 CREATE FUNCTION keyring_service_account(provider text)
     RETURNS text LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'keyring_service_account';
