@@ -27,7 +27,7 @@ help:
 ## make fuzz               TARGET=envelope SECONDS=60; check-fuzz runs each target for a moment, as make check does
 ## make fuzz-sql           random statements on plain and encrypted tables: QUERIES=5000 SEED=7; make check runs 100
 ## make coverage           line coverage per room, from every suite
-## make soak               SOAK='20 100': minutes, kill -9 among them, then clients' latency while jobs run
+## make soak               SOAK='20 100': minutes, kill -9 among them, a full disk, then clients' latency while jobs run
 ## make soak-clients       of these the latency at the default throttle alone, and whether the budget is met: two minutes
 ## make bench              design's budgets, measured
 ## make bench-clients      a part of it: pgbench in three query modes and round trips over libpq; BENCH=rounds

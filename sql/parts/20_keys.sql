@@ -12,13 +12,13 @@ CREATE FUNCTION keyring_check_key(key_id integer, OUT step text, OUT ok boolean,
     RETURNS SETOF record LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'keyring_check_key';
 REVOKE ALL ON FUNCTION keyring_check_key(integer) FROM PUBLIC;
 COMMENT ON FUNCTION keyring_check_key(integer) IS
-    'asks the key''s provider now, whatever is cached: metadata of the wrapping key, unwrap, check value';
+    'asks the key''s provider now, whatever is cached: credentials, metadata of the wrapping key, permissions, unwrap, check value, wrap';
 
 CREATE FUNCTION keyring_check_resource(provider text, resource text, OUT step text, OUT ok boolean, OUT detail text, OUT hint text)
     RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'keyring_check_resource';
 REVOKE ALL ON FUNCTION keyring_check_resource(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION keyring_check_resource(text, text) IS
-    'does all that making a key would, and keeps nothing: name, credentials, metadata of the wrapping key, wrap, unwrap';
+    'does all that making a key would, and keeps nothing: name, credentials, metadata of the wrapping key, permissions, wrap, unwrap';
 
 CREATE FUNCTION keyring_service_account(provider text)
     RETURNS text LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'keyring_service_account';
@@ -42,7 +42,7 @@ CREATE FUNCTION keyring_destroy_key(key_id integer, force boolean DEFAULT false)
     RETURNS void LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keyring_destroy_key';
 REVOKE ALL ON FUNCTION keyring_destroy_key(integer, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION keyring_destroy_key(integer, boolean) IS
-    'erases the wrap of a staged or deprecated key, for good; refused while any value needs it, unless a superuser sets force';
+    'erases the wrap of a staged or deprecated key, for good; refused while any value needs it, or did since the call began, unless a superuser sets force';
 
 CREATE FUNCTION keyring_flush_cache()
     RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'keyring_flush_cache';

@@ -169,26 +169,33 @@ kr_keys_encrypted_columns(Oid relation)
 	return columns;
 }
 
-/* Reads the key tag from a stored value without detoasting more than the header. */
-static CountKey
-classify(AttrNumber attnum, Datum value)
+bool
+kr_keys_stored_tag(Datum value, uint32 *tag)
 {
-	CountKey key = { .attnum = attnum };
 	struct varlena *stored = (struct varlena *) DatumGetPointer(value);
 	struct varlena *header = stored;
 	KrEnvelope envelope;
+	bool readable;
 
 	if (VARATT_IS_EXTERNAL(stored) || VARATT_IS_COMPRESSED(stored))
 		header = pg_detoast_datum_slice(stored, 0, KR_ENVELOPE_HEADERMAX);
 
-	if (kr_crypto_envelope_parse_header(&envelope, (const uint8_t *) VARDATA_ANY(header),
-										VARSIZE_ANY_EXHDR(header)) == KR_OK)
-		key.tag = envelope.key_tag;
-	else
-		key.damaged = true;
+	readable = kr_crypto_envelope_parse_header(&envelope, (const uint8_t *) VARDATA_ANY(header),
+											   VARSIZE_ANY_EXHDR(header)) == KR_OK;
+	if (readable)
+		*tag = envelope.key_tag;
 
 	if (header != stored)
 		pfree(header);
+	return readable;
+}
+
+static CountKey
+classify(AttrNumber attnum, Datum value)
+{
+	CountKey key = { .attnum = attnum };
+
+	key.damaged = !kr_keys_stored_tag(value, &key.tag);
 	return key;
 }
 

@@ -65,4 +65,10 @@ extern List *kr_keys_encrypted_columns(Oid relation);
  */
 extern List *kr_keys_census(Relation relation, int ncolumns, const AttrNumber *columns, Snapshot snapshot);
 
+/*
+ * The key tag of a stored value, of which no more than the header is read: of a TOASTed one the first slice. False,
+ * and no tag, when there is no readable header.
+ */
+extern bool kr_keys_stored_tag(Datum value, uint32 *tag);
+
 #endif

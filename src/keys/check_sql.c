@@ -17,13 +17,32 @@ KR_FUNCTION(keyring_check_resource);
 KR_FUNCTION(keyring_service_account);
 
 static void
-put_step(ReturnSetInfo *rsinfo, const char *step, KrStatus status, const char *detail, const char *hint)
+put_row(ReturnSetInfo *rsinfo, const char *step, NullableDatum ok, const char *detail, const char *hint)
 {
-	Datum values[4] = { CStringGetTextDatum(step), BoolGetDatum(status == KR_OK),
-						CStringGetTextDatum(detail), CStringGetTextDatum(hint) };
-	bool nulls[4] = { false, false, detail[0] == '\0', hint[0] == '\0' };
+	Datum values[4] = { CStringGetTextDatum(step), ok.value, CStringGetTextDatum(detail), CStringGetTextDatum(hint) };
+	bool nulls[4] = { false, ok.isnull, detail[0] == '\0', hint[0] == '\0' };
 
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static void
+put_step(ReturnSetInfo *rsinfo, const char *step, KrStatus status, const char *detail, const char *hint)
+{
+	put_row(rsinfo, step, (NullableDatum){ .value = BoolGetDatum(status == KR_OK) }, detail, hint);
+}
+
+/* Neither good nor bad. */
+static void
+put_unknown(ReturnSetInfo *rsinfo, const char *step, const char *detail, const char *hint)
+{
+	put_row(rsinfo, step, (NullableDatum){ .isnull = true }, detail, hint);
+}
+
+/* Why it failed, as far as anybody said. */
+static const char *
+words_of(KrStatus status, const KrKmsReport *report)
+{
+	return report->message[0] ? kr_pg_words_for_admin(report) : kr_crypto_status_name(status);
 }
 
 static void
@@ -32,8 +51,18 @@ put_report(ReturnSetInfo *rsinfo, const char *step, KrStatus status, const char 
 	if (status == KR_OK)
 		put_step(rsinfo, step, KR_OK, good, "");
 	else
-		put_step(rsinfo, step, status,
-				 report->message[0] ? kr_pg_words_for_admin(report) : kr_crypto_status_name(status), report->hint);
+		put_step(rsinfo, step, status, words_of(status, report), report->hint);
+}
+
+/* Who this server is to the service. False: nobody, and nothing else was tried. */
+static bool
+put_credentials(ReturnSetInfo *rsinfo, const KrRequestResult *result)
+{
+	bool good = result->reached != KR_TRY_CREDENTIALS;
+
+	put_report(rsinfo, "credentials", good ? KR_OK : result->status,
+			   result->identity[0] ? result->identity : "none are needed", &result->report);
+	return good;
 }
 
 /*
@@ -59,6 +88,25 @@ put_metadata(ReturnSetInfo *rsinfo, const KrRequestResult *result, const char *g
 		put_report(rsinfo, "state", result->describe_status, description->state, &result->describe_report);
 }
 
+/*
+ * What the owner grants. No such step where nobody grants anything; where the service does not tell, ok is NULL: the check has
+ * not failed by that.
+ */
+static void
+put_permissions(ReturnSetInfo *rsinfo, const KrRequestResult *result)
+{
+	const KrKmsPermissions *p = &result->permissions;
+	const KrKmsReport *report = &result->probe_report;
+	const char *granted = p->granted[0] ? p->granted : "nothing";
+
+	if (p->known)
+		put_step(rsinfo, "permissions", p->missing[0] ? KR_KMS_DENIED : KR_OK,
+				 p->missing[0] ? psprintf("granted: %s; missing: %s", granted, p->missing) : psprintf("granted: %s", granted),
+				 report->hint);
+	else if (result->probe_status != KR_OK)
+		put_unknown(rsinfo, "permissions", psprintf("not known: %s", words_of(result->probe_status, report)), report->hint);
+}
+
 static char *
 describe(const KrKmsDescription *description)
 {
@@ -68,15 +116,38 @@ describe(const KrKmsDescription *description)
 					description->next_rotation[0] ? ", next rotation " : "", description->next_rotation);
 }
 
+/* Something made up, wrapped and unwrapped again; nobody tries it where unwrapping the key got no answer. */
+static void
+put_wrap(ReturnSetInfo *rsinfo, const KrRequestResult *result)
+{
+	const char *version = result->wrap.kek_version;
+
+	if (result->reached < KR_TRY_WRAP)
+		return;
+	if (result->reached == KR_TRY_UNWRAP && result->wrap_status != KR_OK)
+		put_step(rsinfo, "wrap", result->wrap_status,
+				 psprintf("wrapped by KEK version %s, but that does not open: %s", version,
+						  words_of(result->wrap_status, &result->wrap_report)),
+				 result->wrap_report.hint);
+	else
+		put_report(rsinfo, "wrap", result->wrap_status,
+				   psprintf("wrapped by KEK version %s and unwrapped again, and the same came out", version),
+				   &result->wrap_report);
+}
+
 static void
 put_check(ReturnSetInfo *rsinfo, const KrKeyRow *row, const KrRequestResult *result)
 {
 	bool current = strcmp(result->description.current_version, row->wrapped.kek_version) == 0;
 
+	if (!put_credentials(rsinfo, result))
+		return;
 	put_metadata(rsinfo, result,
 				 psprintf("%s; this key is wrapped by %s", describe(&result->description), row->wrapped.kek_version),
 				 current ? "" : psprintf("SELECT keyring_rewrap_key(%d) wraps it by the current version.", row->id));
+	put_permissions(rsinfo, result);
 	put_report(rsinfo, "unwrap", result->status, "unwrapped, and the check value is right", &result->report);
+	put_wrap(rsinfo, result);
 }
 
 Datum
@@ -96,6 +167,7 @@ keyring_check_key(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 	request->op = KR_REQUEST_CHECK;
+	request->in_full = true;
 	request->key = row->wrapped;
 	kr_keys_request(result, request);
 	put_check(rsinfo, row, result);
@@ -145,13 +217,10 @@ keyring_check_resource(PG_FUNCTION_ARGS)
 	request->op = KR_REQUEST_TRY;
 	kr_keys_random_uuid(request->key.uuid);
 	kr_keys_request(result, request);
-	if (result->reached == KR_TRY_CREDENTIALS)
-	{
-		put_report(rsinfo, "credentials", result->status, "", &result->report);
+	if (!put_credentials(rsinfo, result))
 		PG_RETURN_VOID();
-	}
-	put_step(rsinfo, "credentials", KR_OK, result->identity[0] ? result->identity : "none are needed", "");
 	put_metadata(rsinfo, result, describe(&result->description), "");
+	put_permissions(rsinfo, result);
 	put_report(rsinfo, "wrap", result->reached == KR_TRY_WRAP ? result->status : KR_OK,
 			   psprintf("wrapped by KEK version %s", result->wrap.kek_version), &result->report);
 	if (result->reached == KR_TRY_UNWRAP)

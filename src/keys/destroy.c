@@ -9,7 +9,8 @@
  *    waited for must be able to finish;
  * 3. the key is locked against ciphertext input, every encrypted column's relation
  *    against writers, until commit;
- * 4. the count that decides, under a snapshot taken after the locks.
+ * 4. the count that decides, under a snapshot taken after the locks, and of the values that were there since the waiting
+ *    of step 2 began: a transaction that began meanwhile, and has read what an earlier one stored, was not waited for.
  *
  * Order of locks: keyring_key, the key, relations by Oid.
  */
@@ -24,6 +25,7 @@
 #include "keys/kek_health.h"
 #include "keys/lifecycle.h"
 #include "keys/ring.h"
+#include "keys/versions.h"
 #include "miscadmin.h"
 #include "pg/report.h"
 #include "storage/lmgr.h"
@@ -88,18 +90,24 @@ refuse_held(const KrKeyRow *row)
 				 errhint("Wait until its CALL or DO has ended, or end its session.")));
 }
 
-/* Values of one relation under the key. The relation may be gone. */
-static int64
-count_in(Oid relid, List *columns, uint32 tag, Snapshot snapshot, LOCKMODE lock)
+static void
+refuse_read_meanwhile(const KrKeyRow *row, Relation relation)
 {
-	Relation rel = try_relation_open(relid, lock);
-	AttrNumber attnums[MaxHeapAttributeNumber];
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("cannot destroy %s: values were under it until a moment ago", kr_pg_key_words(row->id, row->label)),
+			 errdetail("Table \"%s\" held some after keyring_destroy_key() had begun. A transaction that runs may have read one, "
+					   "and store it again.",
+					   RelationGetRelationName(relation)),
+			 errhint("Call keyring_destroy_key() again, in a transaction of its own.")));
+}
+
+static int
+columns_of(Oid relid, List *columns, AttrNumber attnums[MaxHeapAttributeNumber])
+{
 	int n = 0;
-	int64 values = 0;
 	ListCell *lc;
 
-	if (rel == NULL)
-		return 0;
 	foreach(lc, columns)
 	{
 		KrEncryptedColumn *column = lfirst(lc);
@@ -107,20 +115,60 @@ count_in(Oid relid, List *columns, uint32 tag, Snapshot snapshot, LOCKMODE lock)
 		if (column->relation == relid)
 			attnums[n++] = column->attnum;
 	}
-	foreach(lc, kr_keys_census(rel, n, attnums, snapshot))
+	return n;
+}
+
+static int64
+count_in(Relation relation, int n, const AttrNumber *attnums, uint32 tag, Snapshot snapshot)
+{
+	int64 values = 0;
+	ListCell *lc;
+
+	foreach(lc, kr_keys_census(relation, n, attnums, snapshot))
 	{
 		KrKeyCount *count = lfirst(lc);
 
 		if (!count->damaged && count->tag == tag)
 			values += count->values;
 	}
-	/* of the first count nothing is held: a transaction that is waited for may want to alter the table */
-	relation_close(rel, lock == AccessShareLock ? AccessShareLock : NoLock);
 	return values;
 }
 
+/* since: NULL before the waiting. */
 static void
-refuse_if_used(const KrKeyRow *row, List *columns, LOCKMODE lock)
+refuse_if_found(const KrKeyRow *row, Relation relation, List *columns, Snapshot snapshot, Snapshot since)
+{
+	AttrNumber attnums[MaxHeapAttributeNumber];
+	int n = columns_of(RelationGetRelid(relation), columns, attnums);
+	bool had = since != NULL && kr_keys_keeps_versions(relation) && kr_keys_had_since(relation, n, attnums, row->tag, since);
+	int64 values;
+
+	/* what is there now is found by the other look too */
+	if (since != NULL && kr_keys_keeps_versions(relation) && !had)
+		return;
+	values = count_in(relation, n, attnums, row->tag, snapshot);
+	if (values > 0)
+		refuse_in_use(row, RelationGetRelid(relation), values);
+	if (had)
+		refuse_read_meanwhile(row, relation);
+}
+
+static void
+look_into(const KrKeyRow *row, Oid relid, List *columns, Snapshot snapshot, Snapshot since)
+{
+	LOCKMODE lock = since == NULL ? AccessShareLock : ShareLock;
+	Relation relation = try_relation_open(relid, lock);
+
+	/* it may be gone */
+	if (relation == NULL)
+		return;
+	refuse_if_found(row, relation, columns, snapshot, since);
+	/* of the first count nothing is held: a transaction that is waited for may want to alter the table */
+	relation_close(relation, since == NULL ? lock : NoLock);
+}
+
+static void
+refuse_if_used(const KrKeyRow *row, List *columns, Snapshot since)
 {
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	Oid last = InvalidOid;
@@ -130,16 +178,13 @@ refuse_if_used(const KrKeyRow *row, List *columns, LOCKMODE lock)
 	foreach(lc, columns)
 	{
 		KrEncryptedColumn *column = lfirst(lc);
-		int64 values;
 
 		if (column->other_temp)
 			refuse_temporary(row, column->relation);
 		if (!column->stored || column->relation == last)
 			continue;
 		last = column->relation;
-		values = count_in(column->relation, columns, row->tag, snapshot, lock);
-		if (values > 0)
-			refuse_in_use(row, column->relation, values);
+		look_into(row, column->relation, columns, snapshot, since);
 	}
 	UnregisterSnapshot(snapshot);
 }
@@ -263,25 +308,38 @@ at_transaction_end(XactEvent event, void *arg)
 		pending = NULL;
 }
 
+/* The two counts stand on either side of the waiting; since is of its beginning. */
+static Snapshot
+wait_until_unused(const KrKeyRow *row)
+{
+	Snapshot since;
+
+	refuse_if_used(row, kr_keys_encrypted_columns(InvalidOid), NULL);
+	since = RegisterSnapshot(GetLatestSnapshot());
+	wait_for_transactions();
+	return since;
+}
+
 void
 kr_keys_destroy(int32 id, bool force)
 {
 	KrKeyRow *row = kr_keys_require(id);
+	Snapshot since = NULL;
 
 	check_destroyable(row);
 	check_force(force);
 	if (!force)
-	{
-		refuse_if_used(row, kr_keys_encrypted_columns(InvalidOid), AccessShareLock);
-		wait_for_transactions();
-	}
+		since = wait_until_unused(row);
 
 	kr_keys_store_lock();
 	kr_keys_store_lock_key(id, AccessExclusiveLock);
 	row = kr_keys_require(id);
 	check_destroyable(row);
 	if (!force)
-		refuse_if_used(row, lock_columns(), ShareLock);
+	{
+		refuse_if_used(row, lock_columns(), since);
+		UnregisterSnapshot(since);
+	}
 
 	kr_keys_store_set_state(id, KR_KEY_DESTROYED);
 	kr_keys_store_event(id, "destroy", force ? "by force, without a count" : NULL);

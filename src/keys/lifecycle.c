@@ -237,6 +237,7 @@ check_live(const KrKeyRow *row, const char *verb)
 	kr_keys_request(result, request);
 	if (result->status != KR_OK)
 		fail(row, result, verb);
+	kr_keys_warn_of_metadata(result);
 }
 
 static void

@@ -143,11 +143,7 @@ warn(const KrRequestResult *result)
 {
 	if (result->report.notice[0] != '\0')
 		ereport(WARNING, (errmsg("%s", result->report.notice)));
-	if (result->describe_status != KR_OK)
-		ereport(WARNING,
-				(errmsg("could not read the metadata of the wrapping key: %s",
-						kr_pg_words_for_admin(&result->describe_report)),
-				 result->describe_report.hint[0] ? errhint("%s", result->describe_report.hint) : 0));
+	kr_keys_warn_of_metadata(result);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "pg/compat.h"
 #include "pg/guc.h"
+#include "pg/report.h"
 #include "pg/shmem.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
@@ -29,8 +30,8 @@
 #define KR_BEAT_NAP_MS 50
 #define KR_BEAT_NAPS 40
 
-/* one request may be several calls to the provider */
-#define KR_CALLS_PER_REQUEST 5
+/* the calls to the provider that one request may be: a check in full has most */
+#define KR_CALLS_PER_REQUEST 6
 
 typedef enum KrRequestState
 {
@@ -264,6 +265,16 @@ kr_keys_request(KrRequestResult *result, const KrRequest *request)
 	ConditionVariableCancelSleep();
 
 	run_protected(index, result, request, &patience);
+}
+
+void
+kr_keys_warn_of_metadata(const KrRequestResult *result)
+{
+	if (result->describe_status != KR_OK)
+		ereport(WARNING,
+				(errmsg("could not read the metadata of the wrapping key: %s",
+						kr_pg_words_for_admin(&result->describe_report)),
+				 result->describe_report.hint[0] ? errhint("%s", result->describe_report.hint) : 0));
 }
 
 static int

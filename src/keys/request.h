@@ -14,7 +14,8 @@ typedef enum KrRequestOp
 {
 	KR_REQUEST_CREATE,  /* key: uuid, provider, resource of the new one; other: a key to take the token key from */
 	KR_REQUEST_REWRAP,  /* key: to be wrapped under the KEK's current version */
-	KR_REQUEST_CHECK,   /* key: unwrapped and verified live, whatever the cache says */
+	KR_REQUEST_CHECK,   /* key: unwrapped and verified live, whatever the cache says; in full: also who we are, what the
+						 * owner grants, and a wrap of something made up, since a key may be readable and not writable */
 	KR_REQUEST_TRY,     /* key: uuid, provider, resource: all that making a key would do, with material that is thrown away */
 	KR_REQUEST_IDENTIFY /* key: provider */
 } KrRequestOp;
@@ -23,15 +24,17 @@ typedef struct KrRequest
 {
 	KrRequestOp op;
 	bool has_other;
+	bool in_full; /* of CHECK */
 	bool may_create_root_key;
 	KrWrapped key;
 	KrWrapped other;
 } KrRequest;
 
-/* How far a TRY has come: status is that of this step. */
+/* How far a TRY or a CHECK in full has come: status, or of a CHECK from WRAP on wrap_status, is that of this step. */
 typedef enum KrTryStep
 {
 	KR_TRY_CREDENTIALS,
+	KR_TRY_KEY, /* what there is to know of the wrapping key; of a CHECK, unwrapping what it wrapped */
 	KR_TRY_WRAP,
 	KR_TRY_UNWRAP
 } KrTryStep;
@@ -39,13 +42,18 @@ typedef enum KrTryStep
 typedef struct KrRequestResult
 {
 	KrTryStep reached;
-	char identity[KR_KMS_IDENTITYMAX]; /* of TRY and IDENTIFY */
+	char identity[KR_KMS_IDENTITYMAX]; /* of TRY, IDENTIFY and a CHECK in full */
 	KrStatus status;
 	KrKmsReport report;
 	bool other_failed; /* of CREATE: it was the other key that could not be had, so a third one may do */
 	KrStatus describe_status;
 	KrKmsReport describe_report;
 	KrKmsDescription description;
+	KrStatus probe_status; /* with its report and permissions: of TRY and a CHECK in full */
+	KrKmsReport probe_report;
+	KrKmsPermissions permissions;
+	KrStatus wrap_status; /* of a CHECK in full: of making a wrap, or of opening it */
+	KrKmsReport wrap_report;
 	KrKmsWrap wrap; /* of CREATE and REWRAP */
 	uint8 check_value[KR_HMACBYTES];
 	uint8 token_key_id[KR_TOKEN_KEY_IDBYTES];
@@ -61,6 +69,9 @@ typedef struct KrRequestResult
 
 /* Posts a request and waits for its result, interruptible, with a deadline. result->status tells how it went. */
 extern void kr_keys_request(KrRequestResult *result, const KrRequest *request);
+
+/* A WARNING where the wrapping key can be used, and its metadata cannot be read: nobody will notice what becomes of it. */
+extern void kr_keys_warn_of_metadata(const KrRequestResult *result);
 
 /* Wakes the worker; false when there is none. */
 extern bool kr_keys_wake_worker(void);

@@ -23,6 +23,11 @@ run(KrKmsCall *call)
 									&call->host, call->report);
 		case KR_KMS_DESCRIBE:
 			return provider->describe(call->description, call->resource, &call->host, call->report);
+		case KR_KMS_PROBE:
+			/* nor does anybody grant what is done without a service */
+			memset(call->report, 0, sizeof(*call->report));
+			memset(call->permissions, 0, sizeof(*call->permissions));
+			return KR_OK;
 		case KR_KMS_IDENTIFY:
 			/* nobody has to grant anything to who asks no service */
 			memset(call->report, 0, sizeof(*call->report));

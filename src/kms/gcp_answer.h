@@ -10,11 +10,15 @@
 #include "kms/gcp_resource.h"
 #include "kms/http.h"
 
+#define KR_GCP_USE_ROLE "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+#define KR_GCP_VIEW_ROLE "roles/cloudkms.viewer"
+
 typedef enum KrGcpAsked
 {
 	KR_GCP_ENCRYPT,
 	KR_GCP_DECRYPT,
-	KR_GCP_GET
+	KR_GCP_GET,
+	KR_GCP_PROBE
 } KrGcpAsked;
 
 /* Why, where the class alone does not tell what to do. */
@@ -57,6 +61,12 @@ typedef struct KrGcpContext
 } KrGcpContext;
 
 extern void kr_kms_gcp_explain(KrKmsReport *report, const KrGcpProblem *problem, const KrGcpContext *context);
+
+/* The command that grants this server a role on the key, as the hint. */
+extern void kr_kms_gcp_hint_grant(KrKmsReport *report, const KrGcpContext *context, const char *role);
+
+/* Words about a success that is not as it must be; KR_KMS_INTEGRITY. */
+extern KrStatus kr_kms_gcp_damaged(KrKmsReport *report, const char *what) KR_MUST_CHECK;
 
 /*
  * Read a success. key is the canonical name that was asked for. KR_KMS_INTEGRITY when anything in it is not

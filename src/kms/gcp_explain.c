@@ -8,9 +8,6 @@
 
 #include "kms/gcp_answer.h"
 
-#define USE_ROLE "roles/cloudkms.cryptoKeyEncrypterDecrypter"
-#define VIEW_ROLE "roles/cloudkms.viewer"
-
 static const char *
 verb(KrGcpAsked asked)
 {
@@ -22,6 +19,8 @@ verb(KrGcpAsked asked)
 			return "decrypt with";
 		case KR_GCP_GET:
 			return "read the metadata of";
+		case KR_GCP_PROBE:
+			return "ask for permissions on";
 	}
 	return "use";
 }
@@ -32,9 +31,9 @@ hint(KrKmsReport *report, const char *text)
 	kr_kms_say(report->hint, sizeof(report->hint), "%s", text);
 }
 
-/* The command that lets this server use the key. A denial and a key that does not exist look the same from outside. */
-static void
-hint_grant(KrKmsReport *report, const KrGcpContext *context)
+/* A denial and a key that does not exist look the same from outside. */
+void
+kr_kms_gcp_hint_grant(KrKmsReport *report, const KrGcpContext *context, const char *role)
 {
 	const KrGcpResource *r = context->resource;
 
@@ -42,8 +41,17 @@ hint_grant(KrKmsReport *report, const KrGcpContext *context)
 			   "If the name is right, the key's owner can run: gcloud kms keys add-iam-policy-binding %s --keyring=%s --location=%s "
 			   "--project=%s --member=%s --role=%s (a grant takes a few minutes to work).",
 			   r->key, r->ring, r->location, r->project,
-			   context->member[0] != '\0' ? context->member : "serviceAccount:EMAIL",
-			   context->asked == KR_GCP_GET ? VIEW_ROLE : USE_ROLE);
+			   context->member[0] != '\0' ? context->member : "serviceAccount:EMAIL", role);
+}
+
+/* Asking for permissions needs none, so nothing that could be granted is missing then. */
+static void
+hint_denied(KrKmsReport *report, const KrGcpContext *context)
+{
+	if (context->asked == KR_GCP_PROBE)
+		hint(report, "No role is needed for that: a policy or a gateway forbids it. The other steps tell what this server may do.");
+	else
+		kr_kms_gcp_hint_grant(report, context, context->asked == KR_GCP_GET ? KR_GCP_VIEW_ROLE : KR_GCP_USE_ROLE);
 }
 
 static void
@@ -116,10 +124,10 @@ explain_class(KrKmsReport *report, const KrGcpProblem *problem, const KrGcpConte
 			hint(report, "Check keyring.gcp_credentials_file, that the service account and its key are still there, and the server's clock.");
 			return "the credential of this server is not accepted";
 		case KR_KMS_DENIED:
-			hint_grant(report, context);
+			hint_denied(report, context);
 			return "permission denied, or there is no such key";
 		case KR_KMS_NOT_FOUND:
-			hint_grant(report, context);
+			hint_denied(report, context);
 			return "there is no such key";
 		case KR_KMS_DISABLED:
 			hint_versions(report, context, "enable", problem->version);

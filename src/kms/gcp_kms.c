@@ -1,10 +1,8 @@
 /*
  * src/kms/gcp_kms.c
  *
- * Calls of Google Cloud KMS, REST version 1: a token, a request, what the answer means, and whether
- * to ask again. Within the call's time it asks again: once with a fresh token when the token
- * was refused; once when a key that opened before is refused, so that a single spurious refusal locks nobody out; a
- * few times when the service could not answer or an answer was damaged.
+ * Calls of Google Cloud KMS, REST version 1: a token, a request, what the answer means, and within the call's
+ * time another request where gcp_retry.h says so.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,31 +10,25 @@
 
 #include <openssl/crypto.h>
 
-#include "crypto/random.h"
 #include "kms/encode.h"
 #include "kms/gcp_answer.h"
 #include "kms/gcp_auth.h"
 #include "kms/gcp_kms.h"
+#include "kms/gcp_permissions.h"
+#include "kms/gcp_retry.h"
 #include "kms/gcp_send.h"
 
-#define TRIES 3
-#define BACKOFF_MS 200
-#define THROTTLED_MS 1000
-#define CONFIRM_MS 200
 #define ECHO 8 /* characters of a secret that are too many to be shown */
 
 typedef struct GcpCall
 {
 	KrGcpResource resource;
 	char name[KR_KMS_RESOURCEMAX];
-	KrGcpWish wish;
 	KrHttpRequest *request;
 	KrGcpProblem problem; /* of the last answer */
 	int64_t deadline;
 	int64_t wake_at; /* 0 = now */
-	int tries;
-	bool renewed;
-	bool confirmed;
+	KrGcpRetry retry;
 	bool at_version; /* DESCRIBE: the key itself is known, how is the version that was asked about? */
 	KrGcpProblem of_key;
 } GcpCall;
@@ -69,6 +61,7 @@ asked(const KrKmsCall *call)
 {
 	return call->op == KR_KMS_WRAP ? KR_GCP_ENCRYPT :
 		call->op == KR_KMS_UNWRAP  ? KR_GCP_DECRYPT :
+		call->op == KR_KMS_PROBE   ? KR_GCP_PROBE :
 									 KR_GCP_GET;
 }
 
@@ -111,12 +104,18 @@ hide_secrets(KrKmsCall *call)
 	OPENSSL_cleanse(text, sizeof(text));
 }
 
+static KrGcpContext
+context_of(const KrKmsCall *call, const GcpCall *state)
+{
+	return (KrGcpContext){
+		.asked = asked(call), .resource = &state->resource, .member = kr_kms_gcp_member(), .setting = call->host.gcp_endpoint
+	};
+}
+
 static bool
 explain_and_finish(KrKmsCall *call, GcpCall *state)
 {
-	KrGcpContext context = {
-		.asked = asked(call), .resource = &state->resource, .member = kr_kms_gcp_member(), .setting = call->host.gcp_endpoint
-	};
+	KrGcpContext context = context_of(call, state);
 
 	kr_kms_gcp_explain(call->report, &state->problem, &context);
 	hide_secrets(call);
@@ -156,66 +155,12 @@ out_of_time(KrKmsCall *call, GcpCall *state)
 	return finish_with_problem(call, state);
 }
 
-/* ---- asking again ---- */
-
-/* Whether the key's owner, or the service in its name, says no. */
-static bool
-is_refusal(KrStatus status)
-{
-	return status == KR_KMS_DENIED || status == KR_KMS_DISABLED || status == KR_KMS_DESTROY_SCHEDULED ||
-		status == KR_KMS_DESTROYED || status == KR_KMS_NOT_FOUND || status == KR_KMS_BAD_CIPHERTEXT;
-}
-
-/* Spreads the clients of a service that comes back. */
-static int64_t
-with_jitter(int64_t ms)
-{
-	uint8_t random = 128;
-
-	if (kr_crypto_random(&random, 1) != KR_OK)
-		return ms;
-	return ms / 2 + ms * random / 256;
-}
-
-static int64_t
-backoff(const GcpCall *state)
-{
-	int64_t ms = (int64_t) BACKOFF_MS << state->tries;
-
-	if (state->problem.status == KR_KMS_THROTTLED && ms < THROTTLED_MS)
-		ms = THROTTLED_MS;
-	ms = with_jitter(ms);
-	if (state->problem.retry_after >= 0 && ms < state->problem.retry_after * 1000)
-		ms = state->problem.retry_after * 1000;
-	return ms;
-}
-
-/* How long to wait before asking again; -1 = do not. */
-static int64_t
-pause_before_again(const KrKmsCall *call, GcpCall *state)
-{
-	KrStatus status = state->problem.status;
-
-	if (status == KR_KMS_AUTH && !state->renewed)
-	{
-		state->renewed = true;
-		kr_kms_gcp_token_refused();
-		return 0;
-	}
-	if (is_refusal(status) && call->op == KR_KMS_UNWRAP && !state->confirmed)
-	{
-		state->confirmed = state->wish.fresh = true;
-		return CONFIRM_MS;
-	}
-	if ((status == KR_KMS_UNAVAILABLE || status == KR_KMS_THROTTLED || status == KR_KMS_INTEGRITY) && state->tries < TRIES)
-		return backoff(state);
-	return -1;
-}
+/* ---- answers ---- */
 
 static bool
 again_or_finish(KrKmsCall *call, GcpCall *state, int64_t now)
 {
-	int64_t pause = pause_before_again(call, state);
+	int64_t pause = kr_kms_gcp_pause(&state->retry, call->op, &state->problem);
 
 	if (pause < 0 || now + pause >= state->deadline)
 		return finish_with_problem(call, state);
@@ -228,6 +173,8 @@ again_or_finish(KrKmsCall *call, GcpCall *state, int64_t now)
 static KrStatus
 read_answer(KrKmsCall *call, GcpCall *state, const KrHttpAnswer *answer)
 {
+	KrGcpContext context = context_of(call, state);
+
 	switch (call->op)
 	{
 		case KR_KMS_WRAP:
@@ -239,6 +186,8 @@ read_answer(KrKmsCall *call, GcpCall *state, const KrHttpAnswer *answer)
 				return kr_kms_gcp_read_version(call->description, &state->problem, answer, state->name, call->version,
 											   call->report);
 			return kr_kms_gcp_read_key(call->description, &state->problem, answer, state->name, call->report);
+		case KR_KMS_PROBE:
+			return kr_kms_gcp_read_permissions(call->permissions, answer, &context, call->report);
 		case KR_KMS_IDENTIFY:
 			break; /* asks the service nothing */
 	}
@@ -264,7 +213,7 @@ go_to_version(const KrKmsCall *call, GcpCall *state, KrStatus status)
 	state->at_version = true;
 	state->of_key = state->problem;
 	state->of_key.status = status;
-	state->tries = 0;
+	state->retry.tries = 0;
 	kr_kms_http_free(state->request);
 	state->request = NULL;
 	return true;
@@ -289,7 +238,7 @@ handle(KrKmsCall *call, GcpCall *state, const KrHttpAnswer *answer, int64_t now)
 
 	/* its words are in the report already, and stay there when it is the last try */
 	state->problem.status = status;
-	if (state->tries >= TRIES && !state->at_version)
+	if (state->retry.tries >= KR_GCP_TRIES && !state->at_version)
 		return finish(call, state, status);
 	return again_or_finish(call, state, now);
 }
@@ -304,7 +253,7 @@ send_request(const KrKmsCall *call, GcpCall *state, int64_t now)
 	else
 		kr_kms_say(name, sizeof(name), "%s", state->name);
 	state->request = kr_kms_gcp_send(call, name, (int) (state->deadline - now));
-	state->tries++;
+	state->retry.tries++;
 }
 
 /* True when the call has ended for want of a token. */
@@ -313,7 +262,7 @@ go_on(KrKmsCall *call, GcpCall *state, int64_t now)
 {
 	KrStatus status = KR_OK;
 
-	switch (kr_kms_gcp_token(&state->wish, &call->host, &status, call->report))
+	switch (kr_kms_gcp_token(&state->retry.wish, &call->host, &status, call->report))
 	{
 		case KR_GCP_TOKEN_PENDING:
 			return false;
@@ -374,6 +323,9 @@ empty_outputs(KrKmsCall *call)
 		case KR_KMS_DESCRIBE:
 			memset(call->description, 0, sizeof(*call->description));
 			call->description->version_status = KR_KMS_UNAVAILABLE;
+			break;
+		case KR_KMS_PROBE:
+			memset(call->permissions, 0, sizeof(*call->permissions));
 			break;
 		case KR_KMS_IDENTIFY:
 			call->identity[0] = '\0';

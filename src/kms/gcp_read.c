@@ -10,8 +10,8 @@
 #include "kms/gcp_answer.h"
 #include "kms/json.h"
 
-static KrStatus
-damaged(KrKmsReport *report, const char *what)
+KrStatus
+kr_kms_gcp_damaged(KrKmsReport *report, const char *what)
 {
 	kr_kms_say(report->message, sizeof(report->message), "answer of Cloud KMS is damaged: %s", what);
 	kr_kms_say(report->hint, sizeof(report->hint),
@@ -62,7 +62,7 @@ kr_kms_gcp_read_encrypt(KrKmsWrap *out, const KrHttpAnswer *answer, const char *
 	if (wrong == NULL)
 		return KR_OK;
 	memset(out, 0, sizeof(*out));
-	return damaged(report, wrong);
+	return kr_kms_gcp_damaged(report, wrong);
 }
 
 KrStatus
@@ -78,7 +78,7 @@ kr_kms_gcp_read_decrypt(KrSecret *out, const KrHttpAnswer *answer, KrKmsReport *
 	if (wrong == NULL)
 		return KR_OK;
 	kr_crypto_secret_wipe(out);
-	return damaged(report, wrong);
+	return kr_kms_gcp_damaged(report, wrong);
 }
 
 /* Text of the service that goes into the catalog and views: nothing but what such words are made of. */
@@ -147,7 +147,7 @@ kr_kms_gcp_read_version(KrKmsDescription *out, KrGcpProblem *problem, const KrHt
 	problem->code = answer->code;
 	problem->retry_after = -1;
 	if (version == NULL || strcmp(version, number) != 0)
-		problem->status = damaged(report, body == NULL ? "it is not JSON" : "it names another version");
+		problem->status = kr_kms_gcp_damaged(report, body == NULL ? "it is not JSON" : "it names another version");
 	else
 	{
 		keep_word(out->version_destroy_time, sizeof(out->version_destroy_time), kr_kms_json_string(body, "destroyTime"));
@@ -168,7 +168,7 @@ kr_kms_gcp_read_key(KrKmsDescription *out, KrGcpProblem *problem, const KrHttpAn
 	problem->code = answer->code;
 	problem->retry_after = -1;
 	if (body == NULL || strcmp(kr_kms_json_string(body, "name"), key) != 0)
-		problem->status = damaged(report, body == NULL ? "it is not JSON" : "it names another key");
+		problem->status = kr_kms_gcp_damaged(report, body == NULL ? "it is not JSON" : "it names another key");
 	else
 		problem->status = read_key(out, problem, body, key);
 	json_decref(body);

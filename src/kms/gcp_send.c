@@ -9,6 +9,7 @@
 
 #include "kms/encode.h"
 #include "kms/gcp_auth.h"
+#include "kms/gcp_permissions.h"
 #include "kms/gcp_send.h"
 
 #define AADMAX 256
@@ -35,6 +36,11 @@ write_field(char *out, size_t size, const char *name, const uint8_t *bytes, size
 static void
 write_body(char *out, const KrKmsCall *call)
 {
+	if (call->op == KR_KMS_PROBE)
+	{
+		kr_kms_say(out, BODYMAX, "%s", kr_kms_gcp_probe_body);
+		return;
+	}
 	kr_kms_say(out, BODYMAX, "{");
 	if (call->op == KR_KMS_WRAP)
 		write_field(out, BODYMAX, "plaintext", call->secret->bytes, call->secret->len);
@@ -49,6 +55,7 @@ verb_of(const KrKmsCall *call)
 {
 	return call->op == KR_KMS_WRAP ? ":encrypt" :
 		call->op == KR_KMS_UNWRAP  ? ":decrypt" :
+		call->op == KR_KMS_PROBE   ? ":testIamPermissions" :
 									 "";
 }
 

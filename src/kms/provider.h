@@ -19,6 +19,7 @@
 #define KR_KMS_WRAPMAX 4096
 #define KR_KMS_VERSIONMAX 256
 #define KR_KMS_IDENTITYMAX 300
+#define KR_KMS_PERMISSIONSMAX 200
 
 /*
  * What the caller of a provider lends it. The strings must last until the call has ended,
@@ -45,7 +46,7 @@ typedef struct KrKmsHost
 typedef struct KrKmsReport
 {
 	char message[384];   /* what could not be done, lower case, no period: "could not read root key file \"...\": ..." */
-	char hint[640];      /* what to do next, a sentence; may be empty */
+	char hint[800];      /* what to do next, a sentence; may be empty. The longest command of a provider has room */
 	char complaint[260]; /* what an operator's program said of itself, which goes on from message; may be empty. Whatever
 						  * it holds, it is not for those who merely read a value: only for the log and for admins */
 	char notice[384];    /* something the user must be told although the call went well; may be empty */
@@ -73,6 +74,17 @@ typedef struct KrKmsDescription
 	char version_destroy_time[40];
 	uint64_t device; /* st_dev of the file that holds the KEK; 0 where it is in no file here */
 } KrKmsDescription;
+
+/*
+ * What the owner of the KEK lets us do, in the service's names of permissions, comma separated. A service may tell what
+ * was true a while ago: this explains a failure, and only a wrap that was unwrapped again proves anything.
+ */
+typedef struct KrKmsPermissions
+{
+	bool known; /* false: not asked, no answer, or there is nobody who grants anything */
+	char granted[KR_KMS_PERMISSIONSMAX];
+	char missing[KR_KMS_PERMISSIONSMAX]; /* of those that a provider makes use of */
+} KrKmsPermissions;
 
 typedef struct KrKmsCall KrKmsCall;
 
@@ -120,6 +132,7 @@ typedef enum KrKmsOp
 	KR_KMS_WRAP,
 	KR_KMS_UNWRAP,
 	KR_KMS_DESCRIBE,
+	KR_KMS_PROBE,   /* what its owner lets us do with the KEK; report has a hint where something is missing */
 	KR_KMS_IDENTIFY /* our own credential, and who it says we are */
 } KrKmsOp;
 
@@ -140,6 +153,7 @@ struct KrKmsCall
 	KrKmsWrap *wrapped;
 	KrSecret *unwrapped;
 	KrKmsDescription *description;
+	KrKmsPermissions *permissions;
 	char *identity; /* KR_KMS_IDENTITYMAX bytes: whom a key's owner must grant, e.g. "serviceAccount:..."; "" = nobody */
 
 	bool ended; /* read only from here on */

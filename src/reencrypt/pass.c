@@ -133,6 +133,7 @@ walk_scan(KrTarget *target, TableScanDesc scan, TupleTableSlot *slots[2], BlockN
 		if (block != at)
 		{
 			store_pending(target, rows);
+			kr_reencrypt_flush_wal();
 			CHECK_FOR_INTERRUPTS();
 			if (is_time_up(target))
 			{

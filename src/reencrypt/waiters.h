@@ -16,6 +16,12 @@ extern bool kr_reencrypt_is_waited_for(Oid relation);
 extern void kr_reencrypt_commit_at_once(void);
 
 /*
+ * Within a batch, page by page: flushes the WAL that it has made when there is more than clients should find in front of their
+ * own. Nothing where commits do not wait for the disk.
+ */
+extern void kr_reencrypt_flush_wal(void);
+
+/*
  * After such a commit, outside of a transaction: waits for what synchronous_commit wants, so that a
  * job makes no more WAL than can be written and sent.
  */

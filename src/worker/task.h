@@ -26,7 +26,4 @@ extern long kr_worker_tasks_due(void);
 /* The worker is ending: leaves everything to the next one. */
 extern void kr_worker_stop_tasks(void);
 
-/* Whether the worker was told to end, or has lost its server. */
-extern bool kr_worker_stopping(void);
-
 #endif

@@ -9,7 +9,9 @@
 #include "kms/http.h"
 #include "miscadmin.h"
 #include "pg/compat.h"
+#include "postmaster/interrupt.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "utils/wait_event.h"
 #include "worker/wait.h"
 
@@ -64,4 +66,10 @@ kr_worker_wait(long ms)
 	}
 	kr_kms_http_drive(-1, false, false);
 	ResetLatch(MyLatch);
+}
+
+bool
+kr_worker_stopping(void)
+{
+	return ShutdownRequestPending || !PostmasterIsAlive();
 }

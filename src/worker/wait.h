@@ -1,5 +1,7 @@
 /*
  * src/worker/wait.h
+ *
+ * How the KMS worker waits, and whether it still may.
  */
 #ifndef KR_WORKER_WAIT_H
 #define KR_WORKER_WAIT_H
@@ -9,5 +11,8 @@
  * what the network brought and resets the latch. Ends the process with the postmaster.
  */
 extern void kr_worker_wait(long ms);
+
+/* Whether the worker was told to end, or has lost its server. */
+extern bool kr_worker_stopping(void);
 
 #endif

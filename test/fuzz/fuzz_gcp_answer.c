@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fuzz/check.h"
-#include "kms/gcp_answer.h"
+#include "kms/gcp_permissions.h"
 
 #define KEY "projects/acme-prod/locations/global/keyRings/r/cryptoKeys/k"
 
@@ -81,6 +81,24 @@ read_success(const KrHttpAnswer *answer)
 	check_words(description.destroy_time, false);
 }
 
+static void
+read_permissions(const KrHttpAnswer *answer)
+{
+	KrGcpContext context = { KR_GCP_PROBE, &resource, "serviceAccount:a@b", "https://kms" };
+	KrKmsPermissions permissions;
+	KrKmsReport report = { 0 };
+
+	if (kr_kms_gcp_read_permissions(&permissions, answer, &context, &report) == KR_OK)
+	{
+		check(permissions.known && (permissions.granted[0] != '\0' || permissions.missing[0] != '\0'));
+		check((permissions.missing[0] != '\0') == (report.hint[0] != '\0'));
+	}
+	else
+		check(all_zero(&permissions, sizeof(permissions)) && report.message[0] != '\0');
+	check_words(permissions.granted, false);
+	check_words(permissions.missing, false);
+}
+
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int
@@ -100,9 +118,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	answer.json = (data[0] & 8) == 0;
 	answer.body = body;
 	answer.len = len - 1;
-	classify(&answer, (KrGcpAsked) ((data[0] >> 4) % 3));
+	classify(&answer, (KrGcpAsked) ((data[0] >> 4) % 4));
 	if (answer.code == 200)
+	{
 		read_success(&answer);
+		read_permissions(&answer);
+	}
 	free(body);
 	return 0;
 }

@@ -11,6 +11,9 @@ ROLES = {
                              'cloudkms.cryptoKeyVersions.create', 'cloudkms.cryptoKeyVersions.update',
                              'cloudkms.cryptoKeyVersions.destroy', 'cloudkms.cryptoKeyVersions.restore'},
 }
+# What can be asked about: these, and others that matter to no role here. A name with a * is none.
+PERMISSIONS = set().union(*ROLES.values()) | {
+    'cloudkms.cryptoKeys.getIamPolicy', 'cloudkms.cryptoKeys.setIamPolicy', 'cloudkms.cryptoKeyVersions.list'}
 
 
 class Bindings:

@@ -5,6 +5,7 @@ import json
 import re
 import urllib.parse
 
+import access
 import answer
 import keys
 from crc32c import crc32c
@@ -84,19 +85,18 @@ class Service:
         caller = self.world.accounts.authenticate(call.headers)
         if caller.project in self.world.settings['api_disabled']:
             raise answer.service_disabled(caller.project)
-        key = self._key(call, caller)
-        return answer.Answer(200, getattr(self, '_' + call.kind)(call, key, caller))
+        if call.kind == 'test_permissions':
+            return answer.Answer(200, self._test_permissions(call, caller))
+        return answer.Answer(200, getattr(self, '_' + call.kind)(call, self._key(call, caller)))
 
     def _key(self, call, caller):
         """A key that is hidden from the caller looks like one that does not exist, and the other way round."""
         bindings = self.world.bindings
         key = self.world.keys.get(call.key)
-        if key and call.permission is None:
-            return key
         if not key and bindings.any_role(call.key.partition('/cryptoKeys/')[0], caller.member):
             raise answer.not_found('CryptoKey', call.key)
         if not key or call.permission not in bindings.permissions(call.key, caller.member):
-            raise answer.denied(call.permission or 'cloudkms.cryptoKeys.get', call.key)
+            raise answer.denied(call.permission, call.key)
         key.catch_up(self.world.clock())
         return key
 
@@ -112,7 +112,7 @@ class Service:
         if key.purpose != 'ENCRYPT_DECRYPT':
             raise answer.refusal('FAILED_PRECONDITION', f'{key.name} has purpose {key.purpose}, not ENCRYPT_DECRYPT.')
 
-    def _encrypt(self, call, key, _):
+    def _encrypt(self, call, key):
         body = call.fields('name', 'plaintext', 'plaintextCrc32c', 'additionalAuthenticatedData',
                            'additionalAuthenticatedDataCrc32c')
         plaintext, checked = _bytes(body, 'plaintext')
@@ -131,7 +131,7 @@ class Service:
             found['verifiedAdditionalAuthenticatedDataCrc32c'] = True
         return found
 
-    def _decrypt(self, call, key, _):
+    def _decrypt(self, call, key):
         body = call.fields('name', 'ciphertext', 'ciphertextCrc32c', 'additionalAuthenticatedData',
                            'additionalAuthenticatedDataCrc32c')
         blob, aad = _bytes(body, 'ciphertext')[0], _bytes(body, 'additionalAuthenticatedData')[0]
@@ -144,10 +144,10 @@ class Service:
             found['usedPrimary'] = True
         return found
 
-    def _get(self, call, key, _):
+    def _get(self, call, key):
         return key.as_json()
 
-    def _get_version(self, call, key, _):
+    def _get_version(self, call, key):
         return self._version(call, key).as_json()
 
     def _move(self, version, legal, state):
@@ -157,29 +157,35 @@ class Service:
         version.set_state(state, self.world.clock())
         return version.as_json()
 
-    def _patch_version(self, call, key, _):
+    def _patch_version(self, call, key):
         # the other fields of a version are accepted, as update_mask picks the state alone
         wanted = call.fields('state', *self._version(call, key).as_json()).get('state')
         wanted = next((name for name, number in keys.STATES.items() if wanted in (name, number)), wanted)
         return self._move(self._version(call, key), {('ENABLED', 'DISABLED'), ('DISABLED', 'ENABLED')}, wanted)
 
-    def _destroy_version(self, call, key, _):
+    def _destroy_version(self, call, key):
         legal = {('ENABLED', 'DESTROY_SCHEDULED'), ('DISABLED', 'DESTROY_SCHEDULED')}
         return self._move(self._version(call, key), legal, 'DESTROY_SCHEDULED')
 
-    def _restore_version(self, call, key, _):
+    def _restore_version(self, call, key):
         return self._move(self._version(call, key), {('DESTROY_SCHEDULED', 'DISABLED')}, 'DISABLED')
 
-    def _create_version(self, call, key, _):
+    def _create_version(self, call, key):
         return key.add_version(self.world.clock()).as_json()
 
-    def _update_primary(self, call, key, _):
+    def _update_primary(self, call, key):
         call.version = int(call.fields('name', 'cryptoKeyVersionId').get('cryptoKeyVersionId', 0))
         key.primary = self._version(call, key)
         return key.as_json()
 
-    def _test_permissions(self, call, key, caller):
+    def _test_permissions(self, call, caller):
+        """Of what is asked that which is granted. To ask needs no permission; a key that does not exist grants none."""
         asked = call.fields('resource', 'permissions').get('permissions', [])
-        held = self.world.bindings.permissions(key.name, caller.member)
+        if not isinstance(asked, list) or not all(isinstance(permission, str) for permission in asked):
+            raise answer.invalid_field('permissions', "Invalid value at 'permissions' (TYPE_STRING)")
+        for permission in asked:
+            if permission not in access.PERMISSIONS:
+                raise answer.invalid(f'Permission {permission} is not valid for this resource.')
+        held = self.world.bindings.permissions(call.key, caller.member) if call.key in self.world.keys else ()
         granted = [permission for permission in asked if permission in held]
         return {'permissions': granted} if granted else {}

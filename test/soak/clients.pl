@@ -1,5 +1,6 @@
 # What jobs cost clients: their latency without a job and with one at three throttles, in turns; called by test/soak/run.
-# SOAK_ENDS is when to begin no more rounds (seconds since 1970); there are SOAK_ROUNDS (2) at least, of SOAK_DELAYS. The
+# SOAK_ENDS is when to begin no more rounds (seconds since 1970); there are SOAK_ROUNDS (2) at least, of SOAK_THROTTLES, each
+# "none" or delay/batch time, in ms, where what is left out has its default. The
 # budget is for a machine that has a core to spare: how many are busy is printed, without a job and with one.
 use strict;
 use warnings FATAL => 'all';
@@ -16,6 +17,7 @@ my @delays = split ' ', $ENV{SOAK_DELAYS} // 'none 10 0 100';
 # every wait for a lock of more than 1 ms is logged, and who holds it
 my $node = KeyringTest->new_node('main', fsync => 1, conf => <<'END');
 max_wal_size = 4GB
+min_wal_size = 3GB
 shared_buffers = 512MB
 log_statement = none
 log_min_messages = error
@@ -23,6 +25,13 @@ log_lock_waits = on
 deadlock_timeout = 1ms
 END
 keyring_db($node);
+
+# A server that has run for a while writes its WAL into segments that it has had before. To make one takes some 15 ms, in which
+# nobody commits, and would be what is measured.
+sql_value($node,
+	'DO $$ BEGIN FOR i IN 1..180 LOOP PERFORM pg_logical_emit_message(false, \'\', \'\'), pg_switch_wal(); END LOOP; END $$'
+);
+sql_value($node, 'CHECKPOINT');
 my $clients = JobClients->new($node, accounts => 500_000, branches => 5);
 my %figures;    # delay => name => [ one for each round ]
 my $rounds = 0;
@@ -41,8 +50,13 @@ sub measure
 	my ($delay) = @_;
 	my $job = $delay ne 'none';
 
-	sql_value($node, "ALTER SYSTEM SET keyring.reencrypt_delay = $delay") if $job;
-	sql_value($node, 'SELECT pg_reload_conf(); CHECKPOINT');
+	if ($job)
+	{
+		my ($rest, $batch) = split '/', $delay;
+		sql_value($node, "ALTER SYSTEM SET keyring.reencrypt_delay = $rest");
+		sql_value($node, 'ALTER SYSTEM SET keyring.reencrypt_batch_time = ' . ($batch // 'DEFAULT'));
+	}
+	sql_value($node, 'SELECT pg_reload_conf()');
 	my $position = log_position($node);
 	my ($busy, $start) = (busy(), time);
 	my $run = $clients->start(seconds => $seconds, rate => $rate);

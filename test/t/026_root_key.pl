@@ -160,8 +160,10 @@ wait_until(sub { log_since($node, $position) =~ /exit status 3: the vault is sea
 sql_is($node, q(SELECT bool_or(health_message LIKE '%sealed%') FROM keyring_keys), 'f', 'nor in the view of keys');
 sql_is(
 	$node,
-	q(SELECT detail FROM keyring_check_key(1)),
-	join("\n", ('keyring.root_key_command failed with exit status 3: the vault is sealed') x 2),
+	q(SELECT step, detail FROM keyring_check_key(1) WHERE ok IS NOT TRUE),
+	join(
+		"\n", map { "$_|keyring.root_key_command failed with exit status 3: the vault is sealed" } qw(metadata unwrap)
+	),
 	'but by keyring_check_key()'
 );
 sql_is($node, q(SELECT count(*) > 0 FROM keyring_doctor() WHERE detail LIKE '%the vault is sealed'),

@@ -47,8 +47,12 @@ sql_ok($node, 'CREATE EXTENSION keyring', 'extension');
 sql_is($node, q(SELECT keyring_service_account('gcp-kms')), $kms->{member}, 'whom to grant');
 sql_fails($node, create(), 'KR002', qr/roles\/cloudkms\.cryptoKeyEncrypterDecrypter/, 'not granted');
 $kms->grant($key, 'roles/cloudkms.cryptoKeyEncrypterDecrypter');
-sql_is($node, qq(SELECT string_agg(step, ' ') FROM keyring_check_resource('gcp-kms', '$key') WHERE NOT ok),
-	'metadata', 'without the viewer role');
+sql_is(
+	$node,
+	qq(SELECT string_agg(step, ' ') FROM keyring_check_resource('gcp-kms', '$key') WHERE NOT ok),
+	'metadata permissions',
+	'without the viewer role'
+);
 $kms->grant($key, 'roles/cloudkms.viewer');
 my $fetched = time;
 sql_is($node, create(), '1', 'created over verified TLS');

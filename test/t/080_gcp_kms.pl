@@ -37,7 +37,7 @@ sql_fails(
 sql_is(
 	$node,
 	qq(SELECT string_agg(step || ' ' || ok, ', ') FROM keyring_check_resource('gcp-kms', '$name')),
-	'name true, credentials true, metadata true, purpose true, state true, wrap true, unwrap true',
+	'name true, credentials true, metadata true, purpose true, state true, permissions true, wrap true, unwrap true',
 	'all steps of a good key'
 );
 sql_is($node, q(SELECT count(*) FROM keyring_keys), '1', 'no key is made by checking');
@@ -45,9 +45,9 @@ sql_is($node, q(SELECT count(*) FROM keyring_keys), '1', 'no key is made by chec
 # Of each behaviour: which steps fail, and what makes a key behave so.
 my @role = map { "roles/cloudkms.cryptoKey$_" } qw(EncrypterDecrypter Encrypter);
 my %behaviours = (
-	denied => [ 'metadata wrap', sub { } ],
-	viewer => [ 'metadata', sub { $kms->grant($_[0], $role[0]) } ],
-	encrypter => [ 'unwrap', sub { $kms->grant($_[0], $role[1], 'roles/cloudkms.viewer') } ],
+	denied => [ 'metadata permissions wrap', sub { } ],
+	viewer => [ 'metadata permissions', sub { $kms->grant($_[0], $role[0]) } ],
+	encrypter => [ 'permissions unwrap', sub { $kms->grant($_[0], $role[1], 'roles/cloudkms.viewer') } ],
 	map({
 			my $state = $_;
 			(lc $state => [ 'state wrap', sub { is_in_state($_[0], $state) } ])

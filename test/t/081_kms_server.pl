@@ -127,10 +127,21 @@ is_deeply(call(POST => "$key:testIamPermissions", { permissions => ['cloudkms.cr
 	{}, 'no permission');
 $kms->grant($key);
 is_deeply(
-	call(POST => "$key:testIamPermissions", { permissions => [ 'cloudkms.cryptoKeys.get', 'a.b' ] })->{json},
+	call(
+		POST => "$key:testIamPermissions",
+		{ permissions => [ 'cloudkms.cryptoKeys.get', 'cloudkms.cryptoKeyVersions.list' ] }
+	)->{json},
 	{ permissions => ['cloudkms.cryptoKeys.get'] },
 	'those that are held'
 );
+refused(
+	call(POST => "$key:testIamPermissions", { permissions => ['cloudkms.cryptoKeys.g*'] }),
+	400, 'INVALID_ARGUMENT',
+	qr/not valid for this resource/,
+	'a permission that there is none of'
+);
+is_deeply(call(POST => "${key}none:testIamPermissions", { permissions => ['cloudkms.cryptoKeys.get'] })->{json},
+	{}, 'a key that does not exist grants nothing');
 {
 	local $token = 'ya29.none';
 	refused(call(GET => $key), 401, 'UNAUTHENTICATED', qr/invalid authentication/, 'an unknown token');

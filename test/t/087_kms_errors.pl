@@ -129,10 +129,16 @@ my %answers = all_at_once(
 	checking => sub {
 		"SELECT count(*) > 0, bool_and(hint ~ '\\w') FROM keyring_check_resource('gcp-kms', '$resource{$_[0]}') WHERE NOT ok";
 	},
+	'checking a key' => sub {
+		"SELECT bool_or(step = 'unwrap'), bool_and(hint ~ '\\w') FROM keyring_check_key($staged{$_[0]}) WHERE NOT ok";
+	},
 	creating => sub { "SELECT keyring_create_key('gcp-kms', '$resource{$_[0]}')" },
 	activating => sub { "SELECT keyring_activate($staged{$_[0]})" }
 );
-is($answers{checking}{$_}{stdout}, 't|t', "checking: $_, with a hint") for @kinds;
+for my $moment ('checking', 'checking a key')
+{
+	is($answers{$moment}{$_}{stdout}, 't|t', "$moment: $_, with a hint") for @kinds;
+}
 all_failed($_, %{ $answers{$_} }) for qw(creating activating);
 sql_is($node, $keys, $before, 'nothing is stored, no key changes its state');
 

@@ -62,6 +62,7 @@ test_managed(void)
 	KrSecret secret;
 	KrSecret unwrapped = { 0 };
 	KrKmsDescription description;
+	KrKmsPermissions permissions;
 	KrKmsCall call = {
 		.provider = &kr_kms_managed, .op = KR_KMS_WRAP, .host = kit_host(kit_file("one", KIT_KEY_1 "\n", 0600)), .resource = "", .aad = "aad", .aad_len = 3, .secret = &secret, .report = &report, .wrapped = &wrapped, .unwrapped = &unwrapped, .description = &description
 	};
@@ -78,6 +79,11 @@ test_managed(void)
 	kr_kms_call_start(&call);
 	tap_ok(kr_kms_call_step(&call) && call.status == KR_OK && strcmp(description.current_version, KIT_FINGERPRINT_1) == 0,
 		   "and described");
+	call.op = KR_KMS_PROBE;
+	call.permissions = &permissions;
+	memset(&permissions, 0xA5, sizeof(permissions));
+	kr_kms_call_start(&call);
+	tap_ok(kr_kms_call_step(&call) && call.status == KR_OK && tap_all_zero(&permissions, sizeof(permissions)), "nobody grants anything");
 }
 
 int

@@ -51,7 +51,9 @@ enum
 	OTHER,
 	OLD_VERSION,
 	OLD_DENIED,
-	OLD_WRONG
+	OLD_WRONG,
+	PROBE,
+	PROBE_WRONG
 };
 
 #define VERSION(number, rest) GOOD "{\"name\":\"" RING "good/cryptoKeyVersions/" number "\"," rest "}"
@@ -78,6 +80,8 @@ static const KitAnswer answers[] = {
 	[OLD_VERSION] = { "GET " PATH("good/cryptoKeyVersions/1 "), VERSION("1", "\"state\":\"DESTROY_SCHEDULED\",\"destroyTime\":\"2031-02-03T04:05:06Z\""), 0, 0 },
 	[OLD_DENIED] = { "GET " PATH("good/cryptoKeyVersions/2 "), DENIED, 0, 0 },
 	[OLD_WRONG] = { "GET " PATH("good/cryptoKeyVersions/4 "), VERSION("5", "\"state\":\"DESTROYED\""), 0, 0 },
+	[PROBE] = { "POST " PATH("good:testIamPermissions"), GOOD "{\"permissions\":[\"cloudkms.cryptoKeyVersions.useToDecrypt\"]}", 0, 0 },
+	[PROBE_WRONG] = { "POST " PATH("wrong:testIamPermissions"), GOOD "{\"permissions\":7}", 0, 0 },
 	{ NULL, NULL, 0, 0 }
 };
 
@@ -86,6 +90,7 @@ static KrSecret secret;
 static KrSecret unwrapped;
 static KrKmsWrap wrapped;
 static KrKmsDescription description;
+static KrKmsPermissions permissions;
 static KrKmsReport report;
 static char resource[KR_KMS_RESOURCEMAX];
 
@@ -94,7 +99,7 @@ make_call(KrKmsOp op, const char *key)
 {
 	snprintf(resource, sizeof(resource), RING "%s", key);
 	return (KrKmsCall){
-		.provider = &kr_kms_gcp, .op = op, .host = host, .resource = resource, .aad = "keyring/v1/x", .aad_len = 12, .secret = &secret, .wrap = (const uint8_t *) "hello", .wrap_len = 5, .report = &report, .wrapped = &wrapped, .unwrapped = &unwrapped, .description = &description
+		.provider = &kr_kms_gcp, .op = op, .host = host, .resource = resource, .aad = "keyring/v1/x", .aad_len = 12, .secret = &secret, .wrap = (const uint8_t *) "hello", .wrap_len = 5, .report = &report, .wrapped = &wrapped, .unwrapped = &unwrapped, .description = &description, .permissions = &permissions
 	};
 }
 
@@ -150,15 +155,29 @@ test_version(void)
 }
 
 static void
+test_probe(void)
+{
+	tap_ok(run(KR_KMS_PROBE, "good") == KR_OK && permissions.known && strcmp(permissions.granted, "cloudkms.cryptoKeyVersions.useToDecrypt") == 0, "what is granted");
+	kit_contains(kit_http_sent(), "POST " PATH("good:testIamPermissions") " HTTP/1.1\r\n", "its path");
+	kit_contains(kit_http_sent(), "\r\n\r\n{\"permissions\":[\"cloudkms.cryptoKeyVersions.useToEncrypt\",\"cloudkms.cryptoKeyVersions.useToDecrypt\","
+								  "\"cloudkms.cryptoKeys.get\"]}",
+				 "its body");
+	kit_contains(report.hint, "--member=serviceAccount:" KIT_EMAIL " --role=roles/cloudkms.cryptoKeyEncrypterDecrypter", "and whom to grant what is missing");
+	tap_ok(run(KR_KMS_PROBE, "wrong") == KR_KMS_INTEGRITY && kit_http_count(PROBE_WRONG) == 3 && !permissions.known, "an answer that is none is asked for again");
+	tap_ok(run(KR_KMS_PROBE, "deny") == KR_KMS_DENIED && !permissions.known, "a server that may not even ask");
+	tap_ok(strstr(report.hint, "--role") == NULL && report.hint[0] != '\0', "needs no role for that: %s", report.hint);
+}
+
+static void
 test_again(void)
 {
 	double began;
 
 	tap_ok(run(KR_KMS_UNWRAP, "spurious") == KR_OK && kit_http_count(SPURIOUS_1) == 1, "one spurious refusal is not believed");
-	tap_ok(run(KR_KMS_UNWRAP, "deny") == KR_KMS_DENIED && kit_http_count(DENY) == 2, "the second is");
+	tap_ok(run(KR_KMS_UNWRAP, "deny") == KR_KMS_DENIED && kit_http_count(DENY) == 3, "the second is");
 	kit_contains(report.hint, "--member=serviceAccount:" KIT_EMAIL " --role=roles/cloudkms.cryptoKeyEncrypterDecrypter", "and says what to grant");
 	tap_ok(unwrapped.len == 0, "nothing is unwrapped");
-	tap_ok(run(KR_KMS_WRAP, "deny") == KR_KMS_DENIED && kit_http_count(DENY) == 3, "wrapping is refused at once");
+	tap_ok(run(KR_KMS_WRAP, "deny") == KR_KMS_DENIED && kit_http_count(DENY) == 4, "wrapping is refused at once");
 	tap_ok(run(KR_KMS_UNWRAP, "expired") == KR_OK && kit_http_count(EXPIRED_1) == 1, "a refused token is tried once more");
 	tap_ok(run(KR_KMS_UNWRAP, "busy") == KR_OK && kit_http_count(BUSY_1) == 1, "a busy service is asked later");
 	tap_ok(run(KR_KMS_UNWRAP, "busylong") == KR_KMS_THROTTLED && kit_http_count(BUSY_LONG) == 1, "but not when that would take too long");
@@ -229,6 +248,7 @@ main(void)
 	memset(secret.bytes, 1, secret.len);
 	test_good();
 	test_version();
+	test_probe();
 	test_again();
 	test_time();
 	test_secrets();

@@ -59,7 +59,28 @@ const denied = await failure(decrypt(wrapped.ciphertext));
 is(denied.code, CODE.PERMISSION_DENIED, 'denied');
 is(denied.errorInfoMetadata?.permission, 'cloudkms.cryptoKeyVersions.useToDecrypt', 'naming the permission');
 is((await failure(google.encrypt(request))).code, CODE.PERMISSION_DENIED, 'denied to encrypt');
+
+// --- what is granted, as whoever asks is told ---
+const use = ['useToEncrypt', 'useToDecrypt'].map(verb => `cloudkms.cryptoKeyVersions.${verb}`);
+const asked = [...use, 'cloudkms.cryptoKeys.get'];
+const granted = async (more = {}) =>
+  (await google.testIamPermissions({resource: name, permissions: asked, ...more}))[0].permissions.join(' ');
+is(await granted(), 'cloudkms.cryptoKeys.get', 'testIamPermissions: the role for metadata');
+await binding('revoke', VIEWER);
+is(await granted(), '', 'nothing is granted, and no permission is needed to learn that');
+await binding('grant', 'roles/cloudkms.cryptoKeyDecrypter');
+is(await granted(), use[1], 'the role that decrypts');
+await binding('revoke', 'roles/cloudkms.cryptoKeyDecrypter');
 await binding('grant', USER);
+await binding('grant', VIEWER);
+is(await granted(), asked.join(' '), 'both roles');
+is(await granted({permissions: [asked[2]]}), asked[2], 'what is not asked about is not told');
+is(await granted({permissions: [...asked, 'cloudkms.cryptoKeys.setIamPolicy']}), asked.join(' '), 'nor what is not granted');
+is(await granted({resource: `${ring}/cryptoKeys/none`}), '', 'a key that does not exist grants nothing, and is no error');
+await binding('grant', USER, ring);
+is(await granted({resource: `${ring}/cryptoKeys/none`}), '', 'also to whoever may use the key ring');
+await binding('revoke', USER, ring);
+is((await failure(granted({permissions: ['cloudkms.*']}))).code, CODE.INVALID_ARGUMENT, 'a wildcard is refused');
 is((await failure(google.getCryptoKey({name: `${ring}/cryptoKeys/none`}))).code, CODE.PERMISSION_DENIED,
   'a key that does not exist looks like one that is hidden');
 await binding('grant', VIEWER, ring);

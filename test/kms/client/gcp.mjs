@@ -39,6 +39,10 @@ const [wrapped] = await user.encrypt({name, plaintext: dataKey, additionalAuthen
 const version = wrapped.name;
 ok(version.startsWith(`${name}/cryptoKeyVersions/`), `wrapped ${dataKey.length} bytes with ${version}`);
 note(`the wrap has ${wrapped.ciphertext.length} bytes, protection level ${wrapped.protectionLevel}`);
+const permissions = ['useToEncrypt', 'useToDecrypt'].map(verb => `cloudkms.cryptoKeyVersions.${verb}`);
+const granted = async resource => (await user.testIamPermissions({resource, permissions}))[0].permissions.join(' ');
+is(await granted(name), permissions.join(' '), 'testIamPermissions names what was just used');
+is(await granted(name.replace(/[^/]+$/, 'no-such-key')), '', 'and nothing for a key that does not exist');
 const unwrap = () => user.decrypt({name, ciphertext: wrapped.ciphertext, additionalAuthenticatedData});
 ok(dataKey.equals((await unwrap())[0].plaintext), 'unwrapped, the same');
 const other = {additionalAuthenticatedData: Buffer.from('other')};
