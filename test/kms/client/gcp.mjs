@@ -3,7 +3,7 @@
 // The life of a data key at a real Cloud KMS: wrap, unwrap, revoke, give back. Says what it does.
 import {randomBytes} from 'node:crypto';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {client, CODE, done, failure, is, note, ok} from './lib.mjs';
+import {client, CODE, disposableKey, done, failure, is, note, ok} from './lib.mjs';
 
 const {KEYRING_GCP_KEY: name, KEYRING_GCP_ENDPOINT: endpoint} = process.env;
 const user = client(endpoint, {keyFilename: process.env.GOOGLE_APPLICATION_CREDENTIALS});
@@ -27,12 +27,7 @@ async function setState(version, state) {
 }
 
 note(`key ${name}`);
-const [key] = await owner.getCryptoKey({name});
-if (key.labels?.['keyring-test'] !== 'yes') {
-  console.error(`check-gcp disables the key for a while: give one that nothing else uses the label keyring-test=yes
-  gcloud kms keys update ${name} --update-labels=keyring-test=yes`);
-  process.exit(2);
-}
+const key = await disposableKey(owner, name);
 is(key.purpose, 'ENCRYPT_DECRYPT', 'the key is for encryption');
 is(key.primary?.state, 'ENABLED', 'its primary version is enabled');
 const [wrapped] = await user.encrypt({name, plaintext: dataKey, additionalAuthenticatedData});

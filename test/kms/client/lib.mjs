@@ -33,6 +33,15 @@ export function client(endpoint, options) {
   return new kms.KeyManagementServiceClient({fallback: true, ...place, ...options});
 }
 
+// The key, if it says that nobody else uses it; ends the program otherwise.
+export async function disposableKey(owner, name) {
+  const [key] = await owner.getCryptoKey({name});
+  if (key.labels?.['keyring-test'] === 'yes') return key;
+  console.error(`check-gcp disables the key for a while: give one that nothing else uses the label keyring-test=yes
+  gcloud kms keys update ${name} --update-labels=keyring-test=yes`);
+  process.exit(2);
+}
+
 // The error of a call, or {} if it succeeded. An error of the client has its gRPC code.
 export async function failure(promise) {
   try {
