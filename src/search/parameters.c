@@ -200,8 +200,11 @@ retype_array_comparison(ScalarArrayOpExpr *expr, Change *change)
 static const KrEncryptedType *
 type_of_argument(const FuncExpr *expr, const Change *change)
 {
-	Node *arg = expr->args != NIL ? linitial(expr->args) : NULL;
+	Node *arg;
 
+	if (expr->args == NIL)
+		return NULL;
+	arg = linitial(expr->args);
 	return changes(arg, change) ? kr_search_type_of(arg) : NULL;
 }
 
