@@ -271,7 +271,7 @@ define_jobs(void)
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("keyring.reencrypt_delay",
 							"Time for which a job rests between two batches.",
-							NULL, &kr_guc_reencrypt_delay, 10, 0, 60000,
+							"Unless it is 0, a job also rests for 2 ms after each half of a millisecond of work.", &kr_guc_reencrypt_delay, 10, 0, 60000,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 }
 

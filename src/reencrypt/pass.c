@@ -25,6 +25,7 @@
 #include "reencrypt/waiters.h"
 #include "reencrypt/worklist.h"
 #include "storage/bufmgr.h"
+#include "storage/latch.h"
 #include "storage/lmgr.h"
 #include "types/table_owner.h"
 #include "utils/guc.h"
@@ -32,6 +33,15 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+/*
+ * A job that works for long at a time costs clients more than one that does the same work in small pieces: they find the
+ * processor, the disk and the WAL's locks taken for as long as a piece lasts. So it rests after each, unless it is told to rest
+ * never.
+ */
+#define KR_PIECE_US 500
+#define KR_REST_MS 2
 
 /* for the rows of a page, without asking the system each time */
 #define KR_ROWS_MEMORY (64 * 1024)
@@ -109,6 +119,16 @@ look_at(KrTarget *target, TupleTableSlot *row, MemoryContext rows)
 		store_pending(target, rows);
 }
 
+static void
+rest_after_piece(KrTarget *target)
+{
+	if (kr_guc_reencrypt_delay == 0 || GetCurrentTimestamp() < target->piece_began + KR_PIECE_US)
+		return;
+	kr_reencrypt_flush_wal(0);
+	(void) WaitLatch(NULL, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, KR_REST_MS, kr_pg_wait_event("KeyringJobMain"));
+	target->piece_began = GetCurrentTimestamp();
+}
+
 static bool
 is_time_up(const KrTarget *target)
 {
@@ -133,8 +153,9 @@ walk_scan(KrTarget *target, TableScanDesc scan, TupleTableSlot *slots[2], BlockN
 		if (block != at)
 		{
 			store_pending(target, rows);
-			kr_reencrypt_flush_wal();
+			kr_reencrypt_flush_wal(KR_UNFLUSHED_WAL);
 			CHECK_FOR_INTERRUPTS();
+			rest_after_piece(target);
 			if (is_time_up(target))
 			{
 				end = block;
@@ -171,6 +192,7 @@ walk_range(KrTarget *target, BlockNumber from, BlockNumber end)
 static BlockNumber
 walk(KrTarget *target, BlockNumber from, BlockNumber end)
 {
+	target->piece_began = GetCurrentTimestamp();
 	target->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kr_guc_reencrypt_batch_time);
 	if (!target->careful)
 		return walk_range(target, from, end);

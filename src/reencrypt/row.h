@@ -46,6 +46,7 @@ typedef struct KrTarget
 	uint32 tag; /* of the key to move to */
 	bool careful;
 	TimestampTz deadline;
+	TimestampTz piece_began; /* when it last began to work after a rest */
 	Snapshot snapshot;
 	CommandId command;
 	EState *estate;

@@ -19,12 +19,6 @@
 #include "storage/proc.h"
 #include "utils/guc.h"
 
-/*
- * Who commits while a batch goes on flushes the batch's WAL before its own. On disks that take some tenths of a ms to sync a
- * quarter of a MB, a MB takes some ms (doc/performance.md).
- */
-#define KR_UNFLUSHED_WAL (256 * 1024)
-
 static bool
 is_ours(const PGPROC *proc, const LOCKTAG *tag, Oid relation)
 {
@@ -70,10 +64,10 @@ kr_reencrypt_commit_at_once(void)
 }
 
 void
-kr_reencrypt_flush_wal(void)
+kr_reencrypt_flush_wal(uint64 tolerated)
 {
 	if (synchronous_commit > SYNCHRONOUS_COMMIT_OFF && !XLogRecPtrIsInvalid(XactLastRecEnd) &&
-		XactLastRecEnd > GetFlushRecPtr(NULL) + KR_UNFLUSHED_WAL)
+		XactLastRecEnd > GetFlushRecPtr(NULL) + tolerated)
 		XLogFlush(XactLastRecEnd);
 }
 

@@ -16,10 +16,16 @@ extern bool kr_reencrypt_is_waited_for(Oid relation);
 extern void kr_reencrypt_commit_at_once(void);
 
 /*
- * Within a batch, page by page: flushes the WAL that it has made when there is more than clients should find in front of their
- * own. Nothing where commits do not wait for the disk.
+ * Within a batch: flushes the WAL that it has made when there is more of it than so many bytes. Nothing where commits do not
+ * wait for the disk.
  */
-extern void kr_reencrypt_flush_wal(void);
+extern void kr_reencrypt_flush_wal(uint64 tolerated);
+
+/*
+ * Who commits while a batch goes on flushes the batch's WAL before its own. On disks that take some tenths of a ms to sync a
+ * quarter of a MB, a MB takes some ms (doc/performance.md).
+ */
+#define KR_UNFLUSHED_WAL (256 * 1024)
 
 /*
  * After such a commit, outside of a transaction: waits for what synchronous_commit wants, so that a

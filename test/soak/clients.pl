@@ -60,7 +60,7 @@ sub measure
 	my $position = log_position($node);
 	my ($busy, $start) = (busy(), time);
 	my $run = $clients->start(seconds => $seconds, rate => $rate);
-	my $moved = $job ? $clients->jobs_until_end($run) : 0;
+	my $moved = $job ? $clients->jobs_until_end($run) : $clients->no_jobs_until_end($run);
 	my %seen = $clients->finish($run);
 	$busy = (busy() - $busy) / (time - $start);
 	sql_value($node, q(SELECT keyring_cancel_job(id) FROM keyring_jobs WHERE state NOT IN ('completed', 'cancelled')));

@@ -182,8 +182,8 @@ $wire->query(
 	'CREATE INDEX ON changing (id); CREATE TABLE child () INHERITS (changing); INSERT INTO child VALUES (1, $$of a child$$)'
 );
 is_deeply(
-	[ result_of($wire->execute('kept', parameters => [1])) ],
-	[ "$text -1", 'kept; of a child' ],
+	[ sort map { $_->[0] } @{ $wire->execute('kept', parameters => [1])->{rows} } ],
+	[ 'kept', 'of a child' ],
 	'a prepared statement goes on when its table gets a child'
 );
 
